@@ -1,0 +1,1 @@
+"""What scalemark measures. Knows nothing of the harness: importable and usable alone."""
