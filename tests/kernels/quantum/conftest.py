@@ -1,0 +1,45 @@
+"""What the tests of the quantum kernels share: random circuits and real ranks."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import strategies as st
+
+from kernels.quantum.circuit import Circuit, Gate
+from kernels.quantum.gates import KINDS
+
+
+@st.composite
+def circuits(draw: st.DrawFn, most_qubits: int = 7, most_gates: int = 40) -> Circuit:
+    """Circuits of every kind of gate, with fixed angles."""
+    qubits = draw(st.integers(2, most_qubits))
+
+    @st.composite
+    def gates(draw: st.DrawFn) -> Gate:
+        name = draw(st.sampled_from(sorted(KINDS)))
+        places = draw(st.permutations(range(qubits)))[: KINDS[name].qubits]
+        return Gate(name, tuple(places), draw(st.floats(-7, 7)) if KINDS[name].has_angle else None)
+
+    return Circuit(qubits, tuple(draw(st.lists(gates(), max_size=most_gates))))
+
+
+@pytest.fixture(scope="session")
+def random_circuits() -> Callable[..., st.SearchStrategy[Circuit]]:
+    return circuits
+
+
+@pytest.fixture
+def on_two_ranks() -> Callable[[str], str]:
+    """Run Python source on two MPI ranks; returns what they print."""
+
+    def run(source: str) -> str:
+        mpiexec = str(Path(sys.executable).with_name("mpiexec"))
+        command = [mpiexec, "-n", "2", sys.executable, "-c", source]
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
+
+    return run

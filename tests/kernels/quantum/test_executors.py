@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kernels.quantum import reference
+from kernels.quantum.binding import BoundSweep, Preparation
+from kernels.quantum.circuit import Circuit, hardware_efficient
+from kernels.quantum.executors import CompiledExecutor, TorchExecutor
+from kernels.quantum.fusion import plan
+
+EXECUTORS = {"compiled": CompiledExecutor(), "torch": TorchExecutor(torch.device("cpu"))}
+
+
+def run(executor: CompiledExecutor | TorchExecutor, circuit: Circuit, angles: np.ndarray, row_bits: int | None = None):
+    fused = plan(circuit, row_bits)
+    source, target = (executor.empty((len(angles), 1 << circuit.qubits), torch.complex128) for _ in range(2))
+    executor.prepare(source, Preparation(fused.preparation, circuit.qubits), angles)
+    for sweep in fused.sweeps:
+        executor.sweep(source, target, BoundSweep(sweep), angles)
+        source, target = target, source
+    return source
+
+
+@pytest.mark.parametrize("name", EXECUTORS)
+@given(data=st.data())
+@settings(max_examples=25, deadline=None)
+def test_sweeps_are_the_gates_one_by_one(
+    name: str, data: st.DataObject, random_circuits: Callable[[], st.SearchStrategy[Circuit]]
+):
+    circuit = data.draw(random_circuits())
+    row_bits = data.draw(st.integers(2, circuit.qubits))
+    state = run(EXECUTORS[name], circuit, np.empty((1, 0)), row_bits)[0]
+    np.testing.assert_allclose(state, reference.simulate(circuit), atol=1e-12)
+
+
+@pytest.mark.parametrize("name", EXECUTORS)
+def test_each_circuit_of_a_batch_has_its_own_angles(name: str):
+    circuit = hardware_efficient(7, 3)
+    angles = np.random.default_rng(3).uniform(-7, 7, (3, circuit.parameters))
+    states = run(EXECUTORS[name], circuit, angles)
+    for row, state in zip(angles, states, strict=True):
+        np.testing.assert_allclose(state, reference.simulate(circuit, row), atol=1e-12)
+
+
+@pytest.mark.parametrize("name", EXECUTORS)
+def test_marginals_are_sums_over_columns_and_over_rows(name: str):
+    states = torch.view_as_complex(torch.rand(3, 64, 2, generator=torch.manual_seed(0)))
+    probabilities = states.numpy().reshape(3, 8, 8)
+    rows, columns = EXECUTORS[name].marginals(states, 3)
+    np.testing.assert_allclose(rows, (np.abs(probabilities.astype(complex)) ** 2).sum(axis=2), rtol=1e-12)
+    np.testing.assert_allclose(columns, (np.abs(probabilities.astype(complex)) ** 2).sum(axis=1), rtol=1e-12)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_tiles_larger_than_the_cache_give_the_same(threads: int):
+    # 2**15 rows: more than fit in a tile at full width, in many blocks
+    circuit = hardware_efficient(17, 2)
+    angles = np.random.default_rng(4).uniform(-7, 7, (1, circuit.parameters))
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        state = run(EXECUTORS["compiled"], circuit, angles, row_bits=15)[0]
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_allclose(state, reference.simulate(circuit, angles[0]), atol=1e-12)

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from kernels.api import InputError
+from kernels.quantum import QCNN, qcnn_reference
+from kernels.quantum.qcnn import layer_units
+
+
+def test_eight_qubits_make_63_weights():
+    assert QCNN(8).weights.numel() == 63
+
+
+@pytest.mark.parametrize("qubits", range(2, 13))
+def test_the_live_qubits_halve_until_the_last_is_left(qubits: int):
+    units = layer_units(qubits)
+    pooled = [unit.a for unit in units if unit.pools]
+    assert sorted(pooled) == list(range(qubits - 1))
+    for index, unit in enumerate(units):
+        gone = {earlier.a for earlier in units[:index] if earlier.pools}
+        assert gone.isdisjoint({unit.a, unit.b})
+
+
+@pytest.mark.parametrize("qubits", [2, 3, 5, 8])
+def test_values_and_gradient_are_those_of_textbook_gates_and_parameter_shifts(qubits: int):
+    torch.manual_seed(qubits)
+    network = QCNN(qubits, "double")
+    inputs = torch.rand(3, qubits, dtype=torch.float64) * 3
+    weights = network.weights.detach().numpy()
+    values = network(inputs)
+    np.testing.assert_allclose(values.detach(), qcnn_reference.values(weights, inputs.numpy()), atol=1e-12)
+    for sample in range(3):
+        (gradient,) = torch.autograd.grad(values[sample], [network.weights], retain_graph=True)
+        right = qcnn_reference.derivatives(weights, inputs[sample : sample + 1].numpy(), range(len(weights)))
+        np.testing.assert_allclose(gradient, right[:, 0], atol=1e-12)
+
+
+def test_gradients_flow_to_the_inputs():
+    torch.manual_seed(0)
+    network = QCNN(3, "double")
+    inputs = torch.rand(2, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(network, (inputs,))
+
+
+def test_single_precision_is_close_to_double():
+    torch.manual_seed(0)
+    double, single = QCNN(8, "double"), QCNN(8, "single")
+    single.load_state_dict(double.state_dict())
+    inputs = torch.rand(16, 8)
+    assert single(inputs).dtype == torch.float32
+    torch.testing.assert_close(single(inputs), double(inputs.double()).float(), atol=2e-6, rtol=0)
+
+
+def test_an_optimiser_trains_it():
+    torch.manual_seed(0)
+    network = QCNN(4)
+    inputs, labels = torch.rand(8, 4) * 3, torch.tensor([1.0, -1.0] * 4)
+    optimiser = torch.optim.Adam(network.parameters(), lr=0.1)
+    losses = []
+    for _ in range(30):
+        optimiser.zero_grad()
+        loss = (network(inputs) - labels).square().mean()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.7 * losses[0]
+
+
+def test_inputs_of_another_width_are_refused():
+    with pytest.raises(InputError, match=r"found inputs \(5, 7\); right would be \(batch, 8\)"):
+        QCNN(8)(torch.rand(5, 7))
+
+
+def test_the_package_does_not_import_torch():
+    code = "import sys, kernels.quantum; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
