@@ -1,0 +1,174 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from kernels.api import InputError, parse_parameters
+from kernels.data.input_pipeline import KERNEL
+from kernels.data.records import ensure_dataset, generate
+
+BACKENDS = list(KERNEL.backends)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture
+def parameters(root, monkeypatch):
+    monkeypatch.setenv("SCALEMARK_DATA", str(root))
+    return KERNEL.parameters(records=200, shards=6, batch=16)
+
+
+@pytest.mark.parametrize("cache", ["cold", "warm"])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_step_verifies(parameters, backend, cache):
+    workload = KERNEL.prepare(backend, msgspec.structs.replace(parameters, cache=cache))
+    for _ in range(2):
+        workload.before_step()
+        workload.step()
+    check = workload.verify()
+    assert check.passed
+    assert check.tolerance < 1e-2
+    figures = {figure.name: figure.value for figure in workload.figures(0.5)}
+    assert figures["delivered"] == 200 * 4352 / 0.5
+    assert str(figures["page_cache"]).startswith("dropped by" if cache == "cold" else "warm")
+    workload.close()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_wrong_normalisation_does_not_verify(parameters, backend):
+    workload = KERNEL.prepare(backend, parameters)
+    workload.share.scale[-1] *= 1.05
+    workload.step()
+    assert not workload.verify().passed
+    workload.close()
+
+
+def test_record_that_comes_twice_does_not_verify(parameters):
+    workload = KERNEL.prepare("prefetch", parameters)
+    workload.step()
+    workload.order[0][0] = workload.order[1][0]
+    assert workload.verify().error == np.inf
+    workload.close()
+
+
+def test_epochs_differ_and_follow_the_seed(parameters):
+    def orders(seed):
+        workload = KERNEL.prepare("serial", msgspec.structs.replace(parameters, seed=seed))
+        found = []
+        for _ in range(2):
+            workload.step()
+            found.append(np.concatenate(workload.order))
+        return found
+
+    first, second = orders(0)
+    assert not np.array_equal(first, second)
+    assert np.array_equal(orders(0), [first, second])
+    assert not np.array_equal(orders(1)[0], first)
+
+
+def test_cold_without_the_untimed_hook_is_said(parameters):
+    workload = KERNEL.prepare("serial", msgspec.structs.replace(parameters, cache="cold"))
+    workload.step()
+    assert {figure.value for figure in workload.figures(1.0)} >= {"not dropped: before_step was not called"}
+
+
+def test_work_counts_files_unless_cached(parameters):
+    serial, cached = (KERNEL.prepare(backend, parameters).work() for backend in ("serial", "cached"))
+    assert (serial.items, serial.storage_bytes, serial.memory_bytes) == (200, 200 * 4352, 2 * 200 * 4352)
+    assert (cached.storage_bytes, cached.flops) == (0, 0)
+
+
+def test_weak_scaling_keeps_a_rank_s_share():
+    one = KERNEL.parameters()
+    three = KERNEL.grow(one, 3)
+    assert (three.records, three.shards, three.batch) == (3 * one.records, 3 * one.shards, one.batch)
+
+
+@pytest.mark.parametrize(
+    ("changes", "ranks", "message"),
+    [
+        ({"shards": 2, "records": 200, "batch": 10}, 3, "shards: found 2 for 3 ranks"),
+        ({"shards": 300, "records": 200, "batch": 10}, 1, "shards: found 300 of 200 records"),
+        ({"records": 200, "batch": 101}, 2, "batch: found 101 on 2 ranks of 200 records; at most 100"),
+        ({"dataset": "nowhere"}, 1, "data set nowhere: no such folder"),
+    ],
+)
+def test_parameters_that_do_not_fit_are_refused(changes, ranks, message):
+    with pytest.raises(InputError, match=message):
+        KERNEL.check(KERNEL.parameters(**changes), ranks)
+
+
+def test_named_data_set_is_read_and_its_size_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("SCALEMARK_DATA", str(tmp_path / "unused"))
+    generate(tmp_path / "mine", 40, 2, 5)
+    parameters = KERNEL.parameters(dataset=str(tmp_path / "mine"), batch=8)
+    with pytest.raises(InputError, match="set records=40 and shards=2"):
+        KERNEL.check(parameters, 1)
+    workload = KERNEL.prepare("parallel", msgspec.structs.replace(parameters, records=40, shards=2))
+    workload.step()
+    assert workload.verify().passed
+    workload.close()
+    assert not (tmp_path / "unused").exists()
+
+
+def test_damaged_default_data_set_is_found_before_launching(tmp_path, monkeypatch):
+    monkeypatch.setenv("SCALEMARK_DATA", str(tmp_path))
+    (ensure_dataset(20, 2, 0) / "shard-00001.bin").unlink()
+    with pytest.raises(InputError, match=r"shard-00001\.bin: missing"):
+        KERNEL.check(KERNEL.parameters(records=20, shards=2, batch=4), 1)
+
+
+def test_unknown_cache_state_is_refused():
+    with pytest.raises(InputError, match="parameter cache"):
+        parse_parameters(KERNEL, {"cache": "tepid"})
+
+
+TWO_RANKS = """
+import sys
+from mpi4py import MPI
+from kernels.data.input_pipeline import KERNEL
+
+comm = MPI.COMM_WORLD
+for backend in KERNEL.backends:
+    workload = KERNEL.prepare(backend, KERNEL.parameters(records=110, shards=5, batch=16, reader_threads=1), comm)
+    workload.step()
+    assert workload.verify().passed
+    shares = comm.allgather({path.name for path in workload.share.paths})
+    assert not shares[0] & shares[1] and len(shares[0] | shares[1]) == 5, shares
+    assert comm.allreduce(workload.delivered) == 110
+    assert workload.work().storage_bytes in (0, 66 * 4352)
+    workload.close()
+"""
+
+
+def test_two_ranks_read_disjoint_shards_that_are_all(root, monkeypatch):
+    monkeypatch.setenv("SCALEMARK_DATA", str(root / "two"))
+    mpiexec = str(Path(sys.executable).parent / "mpiexec")
+    subprocess.run([mpiexec, "-n", "2", sys.executable, "-c", TWO_RANKS], check=True, timeout=120)
+
+
+FAILING_RANKS = """
+from mpi4py import MPI
+from kernels.api import InputError
+from kernels.data.input_pipeline import KERNEL
+
+try:
+    KERNEL.prepare("serial", KERNEL.parameters(records=110, shards=5, batch=16), MPI.COMM_WORLD)
+except InputError as error:
+    assert "cannot be written" in str(error)
+else:
+    raise SystemExit("no InputError")
+"""
+
+
+def test_place_that_cannot_be_written_stops_every_rank(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SCALEMARK_DATA", str(tmp_path / "file" / "data"))
+    mpiexec = str(Path(sys.executable).parent / "mpiexec")
+    subprocess.run([mpiexec, "-n", "2", sys.executable, "-c", FAILING_RANKS], check=True, timeout=120)
