@@ -1,0 +1,112 @@
+"""Run by pytest, and by mpiexec on several ranks."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mpi4py import MPI
+
+from kernels.api import InputError, parse_parameters
+from kernels.communication.allreduce import (
+    KERNEL,
+    Allreduce,
+    AllreduceParameters,
+    draw_block,
+    optimal_traffic,
+)
+
+# one element, a few, and more than two blocks of the random streams
+ELEMENTS = (1, 3, 140_003)
+
+
+def check_sums(comm: MPI.Comm, dtype: str) -> None:
+    size = np.dtype(dtype).itemsize
+    for elements in ELEMENTS:
+        parameters = AllreduceParameters(message_bytes=elements * size, dtype=dtype, seed=elements)
+        for backend in ("mpi4py", "gloo"):
+            workload = KERNEL.prepare(backend, parameters, comm)
+            for _ in range(3):
+                workload.step()
+            check = workload.verify()
+            assert check.passed, (backend, dtype, elements, check)
+            expected = np.sum(comm.allgather(workload.sent), axis=0, dtype=np.float64)
+            np.testing.assert_allclose(workload.answer(), expected, rtol=0, atol=40 * np.finfo(dtype).eps)
+            workload.close()
+
+
+def check_a_wrong_answer_is_seen_on_all_ranks(comm: MPI.Comm) -> None:
+    """Wrong by a few roundings in the last element of one rank, or not a number."""
+    parameters = AllreduceParameters(message_bytes=8 * ELEMENTS[-1], dtype="float64")
+    workload = KERNEL.prepare("mpi4py", parameters, comm)
+    assert isinstance(workload, Allreduce)
+    magnitude = sum(abs(draw_block(parameters, rank, 2)[-1]) for rank in range(comm.size))
+    for wrong in (4 * comm.size * np.finfo(np.float64).eps * magnitude, np.nan):
+        workload.step()
+        assert workload.verify().passed
+        if comm.rank == comm.size - 1:
+            workload.received[-1] += wrong
+        assert not workload.verify().passed
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3])
+def test_ranks_agree_with_the_sum_in_higher_precision(ranks: int) -> None:
+    mpiexec = str(Path(sys.executable).with_name("mpiexec"))
+    subprocess.run([mpiexec, "-n", str(ranks), sys.executable, __file__], check=True, timeout=120)
+
+
+def test_inputs_differ_between_ranks_blocks_and_seeds_and_come_again() -> None:
+    parameters = AllreduceParameters(message_bytes=1 << 20)
+    first = draw_block(parameters, 0, 0)
+    assert first.dtype == np.float32
+    assert abs(first.std() - 1) < 0.02
+    np.testing.assert_array_equal(first, draw_block(parameters, 0, 0))
+    others = [(parameters, 1, 0), (parameters, 0, 1), (AllreduceParameters(message_bytes=1 << 20, seed=1), 0, 0)]
+    assert all(np.abs(first - draw_block(*other)).mean() > 1 for other in others)
+
+
+@given(st.integers(1, 1 << 40), st.integers(1, 5000))
+def test_optimal_traffic_is_that_of_reduce_scatter_and_allgather(message_bytes: int, ranks: int) -> None:
+    sent_bytes, messages = optimal_traffic(message_bytes, ranks)
+    assert sent_bytes == pytest.approx(2 * (message_bytes - message_bytes / ranks), abs=1e-3)
+    assert 2**messages >= ranks > 2**messages / 2
+
+
+def test_work_and_figures_of_one_rank_are_a_copy() -> None:
+    workload = KERNEL.prepare("mpi4py", AllreduceParameters(message_bytes=4096))
+    work = workload.work()
+    assert (work.items, work.item, work.flops, work.sent_bytes, work.messages) == (4096, "byte", 0, 0, 0)
+    assert work.memory_bytes == 8192
+    figures = {figure.name: figure.value for figure in workload.figures(2e-6)}
+    assert figures == pytest.approx({"latency_s": 2e-6, "algorithm_bandwidth": 2.048e9, "bus_bandwidth": 0})
+
+
+@pytest.mark.parametrize(("dtype", "found", "right"), [("float64", 12, 16), ("float32", 5, 8)])
+def test_half_an_element_is_refused(dtype: str, found: int, right: int) -> None:
+    with pytest.raises(InputError, match=f"message_bytes: {found} is no multiple.*would be {right}$"):
+        KERNEL.prepare("mpi4py", AllreduceParameters(message_bytes=found, dtype=dtype))
+
+
+@pytest.mark.parametrize("values", [{"message_bytes": "0"}, {"dtype": "float16"}, {"seed": "-1"}])
+def test_values_out_of_range_are_refused(values: dict[str, str]) -> None:
+    with pytest.raises(InputError, match=next(iter(values))):
+        parse_parameters(KERNEL, values)
+
+
+def test_backends_say_where_they_sum() -> None:
+    missing = {name: backend.missing for name, backend in KERNEL.backends.items()}
+    assert missing["mpi4py"]("cpu") is None
+    assert missing["gloo"]("cpu") is None
+    assert "CPU" in (missing["gloo"]("cuda") or "")
+    assert "GPU" in (missing["nccl"]("cpu") or "")
+
+
+if __name__ == "__main__":
+    check_sums(MPI.COMM_WORLD, "float32")
+    check_sums(MPI.COMM_WORLD, "float64")
+    check_a_wrong_answer_is_seen_on_all_ranks(MPI.COMM_WORLD)
