@@ -1,0 +1,35 @@
+"""What every test may use: the command as a user types it, in a folder of its own, with a kernel that can go wrong."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+SUPPORT = Path(__file__).parent / "support"
+SCALEMARK = str(Path(sys.executable).with_name("scalemark"))
+
+
+@pytest.fixture
+def with_faulty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel `faulty` is known here and in every process started from here."""
+    monkeypatch.setenv("SCALEMARK_KERNELS", "faulty=faulty:KERNEL")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(SUPPORT), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.syspath_prepend(str(SUPPORT))
+
+
+@pytest.fixture
+def scalemark(
+    with_faulty: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run ``scalemark ...`` in an empty folder; returns exit code, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([SCALEMARK, *arguments], capture_output=True, text=True, timeout=timeout)
+
+    return run
