@@ -16,9 +16,12 @@ from __future__ import annotations
 import importlib.util
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class InputError(ValueError):
@@ -42,17 +45,22 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     """What one step does, counted from the algorithm (never measured).
 
     ``items`` counts the whole job's items of kind ``item`` (a singular noun: "record", "sample"); all else is
-    per rank, for the rank that does most. ``memory_bytes`` move between memory and cores, ``sent_bytes`` leave
-    a rank, ``messages`` follow one another on the critical path, ``storage_bytes`` are read from files.
+    per rank, for the rank that does most. ``flops`` are done in ``dtype``. ``memory_bytes`` move between memory and
+    cores, to and fro in a working set of at least ``working_set_bytes`` (0: not counted). ``sent_bytes`` leave a rank,
+    ``messages`` follow one another on the critical path, ``storage_bytes`` are read from files, which are not in the
+    page cache when they are ``cold``.
     """
 
     items: float
     item: str
     flops: float = 0.0
+    dtype: Literal["float32", "float64"] = "float32"
     memory_bytes: float = 0.0
+    working_set_bytes: float = 0.0
     sent_bytes: float = 0.0
     messages: int = 0
     storage_bytes: float = 0.0
+    cold: bool = False
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +106,16 @@ class Workload(ABC):
 
     def synchronize(self) -> None:  # noqa: B027
         """Wait until the device has finished; the clock stops after this."""
+
+    def time_steps(self, count: int, starts_ns: np.ndarray | None) -> np.ndarray | None:
+        """Do and time ``count`` steps in compiled code, where Python's own cost would hide them; None where it cannot.
+
+        Step i waits until ``starts_ns[i]`` (int64 [count], on the clock of `time.perf_counter_ns`) and starts at once
+        when that has passed; without ``starts_ns`` it starts after a barrier of all ranks. Returns int64 [3, count],
+        nanoseconds on that clock: when each step was ready to wait, when it began and when it ended. `before_step` and
+        `synchronize` are not called meanwhile. On None whoever measures waits, calls `step` and reads the clock.
+        """
+        return None
 
     @abstractmethod
     def verify(self) -> Check:

@@ -18,6 +18,7 @@ _BUILT_IN = {
     "mtl_step": "kernels.training.mtl_step:KERNEL",
     "circuit_sim": "kernels.quantum.circuit_sim:KERNEL",
     "qcnn_layer": "kernels.quantum.qcnn_layer:KERNEL",
+    "calibrate": "kernels.calibration.calibrate:KERNEL",
 }
 
 # measured only by the suite's own benchmarks, so neither listed nor swept unless named

@@ -15,6 +15,7 @@ import numpy as np
 from msgspec import Meta
 
 from kernels.api import Backend, Check, Figure, InputError, Kernel, Parameters, Work, Workload, divide
+from kernels.communication.compiled_mpi import TimedAllreduce
 from kernels.communication.process_group import ProcessGroup, Transport, cuda_missing, local_device
 
 # elements that share a random stream: verify draws any part of any rank's input without drawing the rest
@@ -107,7 +108,9 @@ class Allreduce(Workload):
             items=self.parameters.message_bytes,
             item="byte",
             flops=(self.comm.size - 1) / self.comm.size * self.parameters.elements,
+            dtype=self.parameters.dtype,
             memory_bytes=2 * self.parameters.message_bytes,
+            working_set_bytes=2 * self.parameters.message_bytes,
             sent_bytes=sent_bytes,
             messages=messages,
         )
@@ -143,6 +146,22 @@ class Mpi4pyAllreduce(Allreduce):
     def step(self) -> None:
         """One call."""
         self.comm.Allreduce(self.sent, self.received)
+
+
+class MpiAllreduce(Allreduce):
+    """MPI_Allreduce on the same buffers, called and timed by compiled code: what a C program gets."""
+
+    def __init__(self, parameters: AllreduceParameters, comm: Any, device: str) -> None:
+        super().__init__(parameters, comm, device)
+        self._timed = TimedAllreduce(comm, self.sent, self.received)
+
+    def step(self) -> None:
+        """One call, at once."""
+        self.time_steps(1, np.zeros(1, np.int64))
+
+    def time_steps(self, count: int, starts_ns: np.ndarray | None) -> np.ndarray:
+        """``count`` calls without Python in between."""
+        return self._timed.run(count, starts_ns)
 
 
 class TorchAllreduce(Allreduce):
@@ -220,6 +239,7 @@ KERNEL = Kernel(
     parameters=AllreduceParameters,
     backends={
         "mpi4py": Backend("MPI_Allreduce on NumPy buffers", Mpi4pyAllreduce, _host_missing),
+        "mpi": Backend("MPI_Allreduce in a compiled loop, as a C program calls it", MpiAllreduce, _host_missing),
         "gloo": Backend("torch.distributed over Gloo, on the CPU", GlooAllreduce, _host_missing),
         "nccl": Backend("torch.distributed over NCCL, between GPUs", NcclAllreduce, _nccl_missing),
     },

@@ -118,8 +118,9 @@ class InputPipeline(Workload):
     def work(self) -> Work:
         """What any pipeline must do, counted per record of 1088 float32 values.
 
-        Memory: its bytes come in once and its normalised values go out once; copies between may stay in cache. Two
-        operations a value normalise it. ``cached`` reads no file and normalises nothing after its first epoch.
+        Memory: its bytes come in once and its normalised values go out once, in batches whose memory may be used
+        again; copies between may stay in cache. Two operations a value normalise it. ``cached`` reads no file and
+        normalises nothing after its first epoch.
         """
         cached = isinstance(self.reader, CachedReader)
         return Work(
@@ -127,7 +128,9 @@ class InputPipeline(Workload):
             item="record",
             flops=0.0 if cached else 2.0 * COLUMNS * self.largest_share,
             memory_bytes=2.0 * RECORD_BYTES * self.largest_share,
+            working_set_bytes=float(RECORD_BYTES * self.largest_share),
             storage_bytes=0.0 if cached else float(RECORD_BYTES * self.largest_share),
+            cold=self.parameters.cache == "cold",
         )
 
     def figures(self, step_s: float) -> list[Figure]:

@@ -24,16 +24,21 @@ def drop(paths: Sequence[Path]) -> str:
     The superuser empties the whole cache; elsewhere, and where a container forbids that, each file's clean pages are
     given up by ``posix_fadvise``. Neither touches pages that some process has mapped.
     """
-    for path in paths:
-        with path.open("rb") as file:
-            # dirty pages would stay
-            os.fsync(file.fileno())
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    give_up(paths)
     try:
         _DROP_CACHES.write_text(_EVERYTHING)
     except OSError:
         return "posix_fadvise"
     return "drop_caches"
+
+
+def give_up(paths: Sequence[Path]) -> None:
+    """Give up the clean pages of these files, and leave the rest of the cache as it is."""
+    for path in paths:
+        with path.open("rb") as file:
+            # dirty pages would stay
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def resident_fraction(paths: Sequence[Path]) -> float:

@@ -148,10 +148,14 @@ def open_dataset(folder: Path) -> Dataset:
     return Dataset(folder, manifest)
 
 
+def data_folder() -> Path:
+    """Where data sets lie that nobody has named: $SCALEMARK_DATA, else ``results/data`` of the working directory."""
+    return Path(os.environ.get("SCALEMARK_DATA") or Path("results", "data"))
+
+
 def default_folder(records: int, shards: int, seed: int) -> Path:
-    """Where `ensure_dataset` keeps it: under $SCALEMARK_DATA, else ``results/data`` of the working directory."""
-    root = Path(os.environ.get("SCALEMARK_DATA") or Path("results", "data"))
-    return root / f"strain-v{GENERATOR_VERSION}-{records}-records-{shards}-shards-seed-{seed}"
+    """Where `ensure_dataset` keeps it, in `data_folder`."""
+    return data_folder() / f"strain-v{GENERATOR_VERSION}-{records}-records-{shards}-shards-seed-{seed}"
 
 
 def ensure_dataset(records: int, shards: int, seed: int, progress: Callable[[int, int], None] | None = None) -> Path:

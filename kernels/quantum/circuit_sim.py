@@ -87,7 +87,8 @@ class CircuitSim(Workload):
 
         Per amplitude and sweep: 6 flops for each RY (a real 2x2 matrix on complex numbers), 6 for the diagonal of all
         RZ (a complex product), one read and one write. The first layer writes a product state (6 flops, one write);
-        the expectation values read the state once (3 flops for a probability, 2 for its two marginal sums).
+        the expectation values read the state once (3 flops for a probability, 2 for its two marginal sums). One
+        state at a time, swept in place, would do.
         """
         from kernels.quantum.fusion import plan
 
@@ -100,7 +101,9 @@ class CircuitSim(Workload):
             items=self.parameters.batch,
             item="circuit",
             flops=float(amplitudes * flops),
+            dtype="float32" if self.parameters.precision == "single" else "float64",
             memory_bytes=float(amplitudes * amplitude_bytes * (2 * len(sweeps) + 2)),
+            working_set_bytes=float(amplitude_bytes << self.parameters.qubits),
         )
 
 

@@ -95,7 +95,8 @@ class QcnnLayer(Workload):
         """Counted on `kernels.quantum.qcnn.QCNN`: dense blocks of k qubits on every sample's 2**n amplitudes.
 
         A block's product takes 8 * 2**k flops an amplitude: once forward and twice backward, for the gradients of the
-        state and of the matrix; the first block's state needs none. Each product moves two states' worth of memory.
+        state and of the matrix; the first block's state needs none. Each product moves two states' worth of memory,
+        one sample after another if need be.
         The encoding takes two flops for each of n (n + 1) / 2 phases. The sum over p ranks sends 2 (p - 1) / p of the
         message (Rabenseifner's algorithm).
         """
@@ -111,7 +112,9 @@ class QcnnLayer(Workload):
             items=self.parameters.batch,
             item="sample",
             flops=float(amplitudes * (8 * (3 * blocks - 1) * 2**block_qubits + 2 * phases)),
+            dtype="float32" if self.parameters.precision == "single" else "float64",
             memory_bytes=float(amplitudes * amplitude_bytes * 2 * (3 * blocks - 1)),
+            working_set_bytes=float(amplitude_bytes << self.parameters.qubits),
             sent_bytes=2 * (ranks - 1) / ranks * self.result.nbytes,
             messages=2 * ceil(log2(ranks)),
         )

@@ -129,12 +129,15 @@ class MtlStep(Workload):
         samples = len(divide(self.parameters.batch, self.comm.size, 0))
         parameter_bytes = self.gradients.flat.nbytes
         input_bytes = self.strains[0].nbytes * samples
+        activation_bytes = count_activation_bytes(self.network, samples)
         sent_bytes, messages = optimal_traffic(parameter_bytes, self.comm.size)
         return Work(
             items=self.parameters.batch,
             item="sample",
             flops=count_flops(self.network, samples),
-            memory_bytes=10 * parameter_bytes + 2 * input_bytes + 2 * count_activation_bytes(self.network, samples),
+            memory_bytes=10 * parameter_bytes + 2 * input_bytes + 2 * activation_bytes,
+            # weights, gradients and Adam's two moments, and what waits for the way back
+            working_set_bytes=4 * parameter_bytes + input_bytes + activation_bytes,
             sent_bytes=sent_bytes,
             messages=messages,
         )

@@ -1,0 +1,107 @@
+"""One case on the ranks that are here already: ``python -m harness.measure.direct KERNEL [options]``.
+
+What an image runs by itself: started once, or by ``mpiexec`` or ``srun`` on many ranks, it measures the kernel and
+rank 0 prints the record as JSON. No supervisor, no results folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from harness.case import Case, Scale
+from harness.measure.placement import place
+from harness.store import source_code
+from harness.store.record import LaunchInfo, Record, Stack
+from kernels import registry
+from kernels.api import InputError, parse_parameters
+
+BAD_ANSWER, BAD_QUESTION = 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print; returns the exit code: 0 a right answer, 1 a wrong or no answer, 2 a bad question."""
+    options = _parse(arguments)
+    from mpi4py import MPI
+
+    comm = MPI.COMM_WORLD
+    try:
+        record = measure(options, comm)
+    except InputError as error:
+        if comm.rank == 0:
+            print(f"scalemark: {error}", file=sys.stderr, flush=True)
+        return BAD_QUESTION
+    if record is not None:
+        print(msgspec.json.format(msgspec.json.encode(record)).decode(), flush=True)
+    return comm.bcast(0 if record is None or (record.check and record.check.passed) else BAD_ANSWER)
+
+
+def measure(options: argparse.Namespace, comm: Any) -> Record | None:
+    """The record on rank 0, None elsewhere. All ranks call it together."""
+    from harness.measure.case_run import Circumstances, Unavailable, run_case
+    from harness.measure.clock import measure_timer
+    from harness.measure.environment import describe
+    from harness.measure.sampling import Sampling
+    from harness.measure.synchronisation import Barrier
+
+    kernel = registry.load(options.kernel)
+    parameters = parse_parameters(kernel, dict(setting.split("=", 1) for setting in options.settings))
+    nodes, ranks_per_node = _layout(comm)
+    scale = Scale(nodes, ranks_per_node, options.threads)
+    backend = options.backend or next(iter(kernel.backends))
+    case = Case.make(kernel, backend, parameters, scale, options.device)
+    here = Circumstances(
+        sweep="direct",
+        launch=LaunchInfo(id="direct", repeat=0, launcher="direct"),
+        stack=Stack(),
+        timer=measure_timer(),
+        environment=describe(comm, place(comm.rank, scale), source_code.describe()),
+        sampling=Sampling(budget_s=options.budget_s),
+        synchroniser=Barrier(comm),
+    )
+    try:
+        return run_case(case, "000-direct", comm, here, 0)
+    except Unavailable as error:
+        raise InputError(str(error)) from error
+
+
+def _layout(comm: Any) -> tuple[int, int]:
+    """Nodes and ranks per node, as MPI sees them; unequal nodes count as one of all ranks."""
+    from mpi4py import MPI
+
+    shared = comm.Split_type(MPI.COMM_TYPE_SHARED)
+    sizes = set(comm.allgather(shared.size))
+    shared.Free()
+    if len(sizes) > 1:
+        return 1, comm.size
+    (ranks_per_node,) = sizes
+    return comm.size // ranks_per_node, ranks_per_node
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m harness.measure.direct",
+        description="Measure one case on the ranks that are here; print its record.",
+    )
+    parser.add_argument("kernel", choices=sorted(registry.all_names()), metavar="KERNEL")
+    parser.add_argument("--backend", help="which implementation; the kernel's first when not given")
+    parser.add_argument("--set", dest="settings", action="append", default=[], type=_setting, metavar="NAME=VALUE",
+                        help="a parameter of the kernel")  # fmt: skip
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where the kernel computes")
+    parser.add_argument("--threads", type=int, default=1, help="threads per rank (%(default)s)")
+    parser.add_argument("--budget-s", type=float, default=1.0, help="sampling time in seconds (%(default)s)")
+    return parser.parse_args(arguments)
+
+
+def _setting(text: str) -> str:
+    if not text.partition("=")[1]:
+        raise argparse.ArgumentTypeError(f"found {text!r}; right would be NAME=VALUE")
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""Sampling: how many steps to take, and when there are enough."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from msgspec import Struct
+
+from harness.measure.clock import now_ns
+from harness.measure.synchronisation import Chunk, Synchroniser, join
+from harness.statistics import relative_half_width
+from harness.store.record import Stopping, Window
+from kernels.api import Workload
+
+# the ranks agree on stopping only between chunks of about this length, so that agreeing does not disturb the samples
+_CHUNK_S = 0.05
+_FEWEST_SAMPLES = 10
+_MOST_SAMPLES = 20_000
+_FEWEST_WARMUPS = 2
+_MOST_WARMUPS = 200
+
+
+class Sampling(Struct, frozen=True, kw_only=True):
+    """What the stopping rule goes by: sampling time in seconds, and the relative half interval that is enough."""
+
+    budget_s: float = 1.0
+    target: float = 0.02
+
+
+class Samples(Struct, frozen=True, kw_only=True):
+    """Seconds, on rank 0 only: every sample, the places of those that do not count, and each rank's median."""
+
+    samples_s: list[float]
+    missed_window: list[int]
+    warmup_s: list[float]
+    rank_median_s: list[float]
+    stopping: Stopping
+    window: Window | None
+
+
+def take_samples(workload: Workload, comm: Any, sampling: Sampling, synchroniser: Synchroniser) -> Samples | None:
+    """Warm up, then sample until the median is known well enough or the budget ends. All ranks call it together.
+
+    Returns the samples on rank 0 and None elsewhere. Every sample is kept; warm-up is kept apart. Raises RuntimeError
+    when no sample counts, because every one missed its window.
+    """
+    warmup_s = _warm_up(workload, comm, sampling, synchroniser)
+    done: Chunk | None = None
+    started_ns = now_ns()
+    taken, count = 0, 1
+    stopping = None
+    while stopping is None:
+        chunk = synchroniser.run(workload, count)
+        taken += count
+        decision: tuple[Stopping | None, int] = (None, 0)
+        if chunk is not None:
+            done = chunk if done is None else join([done, chunk])
+            elapsed_s = (now_ns() - started_ns) * 1e-9
+            decision = (_decide(done, elapsed_s, sampling), _next_count(taken, elapsed_s, sampling))
+        stopping, count = comm.bcast(decision)
+    window = synchroniser.take_window()
+    samples = _summarise(done, warmup_s, stopping, window) if done is not None else None
+    if not comm.bcast(samples is None or len(samples.missed_window) < taken):
+        raise RuntimeError(f"all {taken} samples missed their window; fewer ranks or a barrier would be right")
+    return samples
+
+
+def _summarise(chunk: Chunk, warmup_s: list[float], stopping: Stopping, window: Window | None) -> Samples:
+    counted_s = chunk.rank_times_s[~chunk.missed]
+    return Samples(
+        samples_s=chunk.samples_s.tolist(),
+        missed_window=np.flatnonzero(chunk.missed).tolist(),
+        warmup_s=warmup_s,
+        rank_median_s=np.median(counted_s, axis=0).tolist() if len(counted_s) else [],
+        stopping=stopping,
+        window=window,
+    )
+
+
+def _warm_up(workload: Workload, comm: Any, sampling: Sampling, synchroniser: Synchroniser) -> list[float]:
+    """Steps until caches, clocks and allocators have settled: a tenth of the budget, and at least two."""
+    warmup_s: list[float] = []
+    enough = False
+    while not enough:
+        chunk = synchroniser.warm_up(workload)
+        warmup_s += chunk.samples_s.tolist() if chunk is not None else []
+        settled = sum(warmup_s) > sampling.budget_s / 10 or len(warmup_s) >= _MOST_WARMUPS
+        enough = comm.bcast(settled and len(warmup_s) >= _FEWEST_WARMUPS)
+    return warmup_s
+
+
+def _decide(chunk: Chunk, elapsed_s: float, sampling: Sampling) -> Stopping | None:
+    """The stopping rule of Hoefler and Belli (SC15, 4.2.2): until the median's interval is within the target.
+
+    The condition that was not met is told by name; a comparison with another result never stops sampling.
+    """
+    samples_s = chunk.samples_s[~chunk.missed]
+    width = relative_half_width(samples_s)
+    few = width is None or len(samples_s) < _FEWEST_SAMPLES
+    unmet = f"fewer than {_FEWEST_SAMPLES} samples" if few else "the median's interval is still too wide"
+    reason: Literal["converged", "budget", "most_samples"]
+    if not few and width is not None and width <= sampling.target:
+        reason, unmet = "converged", ""
+    elif len(chunk.samples_s) >= _MOST_SAMPLES:
+        reason = "most_samples"
+    elif elapsed_s >= sampling.budget_s:
+        reason = "budget"
+    else:
+        return None
+    return Stopping(
+        reason=reason, relative_interval=width, target=sampling.target, budget_s=sampling.budget_s, unmet=unmet
+    )
+
+
+def _next_count(taken: int, elapsed_s: float, sampling: Sampling) -> int:
+    """How many steps the next chunk takes: about the chunk's length, and never past the budget."""
+    per_step_s = max(elapsed_s / taken, 1e-7)
+    length_s = min(_CHUNK_S, max(sampling.budget_s - elapsed_s, 0.0))
+    return int(min(max(length_s / per_step_s, 1), _MOST_SAMPLES - taken, 2 * taken)) or 1
