@@ -1,0 +1,176 @@
+"""A cluster as the allocation: a sweep's launches as batch jobs, one a node count, followed until they are over.
+
+What the jobs measure is in the records; what they could not measure, the scheduler's State explains. Nothing that runs
+depends on the process that waits here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from harness.case import Case
+from harness.launch import slurm
+from harness.launch.jobs import PLAN, SCRIPT, Job, JobPlan, ProgressReader, Ticket, jobs_folder, jobs_of
+from harness.launch.plan import Launch, new_launch_id, run_id
+from harness.launch.site import Site
+from harness.launch.supervisor import Observer, Setting
+from harness.store.read import attempted
+from harness.store.record import LaunchInfo, Record, utc_now
+from harness.store.write import write_atomic, write_record
+
+# asked often at first, when a job may start at once, and ever less while it waits or runs for hours
+_FIRST_POLL_S = 0.5
+_LAST_POLL_S = 15.0
+_GROWTH = 1.1
+
+
+def submit(launches: Iterable[Launch], site: Site, setting: Setting) -> list[Job]:
+    """Hand the launches to the scheduler, one job a node count; raises `InputError` for a job that it refuses."""
+    jobs = [prepare(nodes, group, site, setting) for nodes, group in _by_nodes(launches)]
+    for job in jobs:
+        job.keep(Ticket(job_id=slurm.submit(job), submitted=utc_now()))
+    return jobs
+
+
+def scripts(launches: Iterable[Launch], site: Site, setting: Setting) -> list[str]:
+    """The batch scripts that `submit` would hand in, for a look beforehand."""
+    folder = jobs_folder(setting.results.resolve(), setting.sweep)
+    return [
+        slurm.script(Job(folder=folder / f"{setting.sweep}-n{nodes}"), make_plan(nodes, group, site, setting))
+        for nodes, group in _by_nodes(launches)
+    ]
+
+
+def _by_nodes(launches: Iterable[Launch]) -> list[tuple[int, list[Launch]]]:
+    groups: dict[int, list[Launch]] = defaultdict(list)
+    for launch in launches:
+        groups[launch.scale.nodes].append(launch)
+    return sorted(groups.items())
+
+
+def prepare(nodes: int, launches: list[Launch], site: Site, setting: Setting) -> Job:
+    """Write a job's folder: the plan, and the script that may also be submitted by hand."""
+    folder = jobs_folder(setting.results.resolve(), setting.sweep) / f"{setting.sweep}-n{nodes}-{new_launch_id()}"
+    job = Job(folder=folder)
+    plan = make_plan(nodes, launches, site, setting)
+    text = slurm.script(job, plan)
+    write_atomic(folder / PLAN, msgspec.json.encode(plan))
+    write_atomic(folder / SCRIPT, text.encode())
+    (folder / SCRIPT).chmod(0o755)
+    return job
+
+
+def make_plan(nodes: int, launches: list[Launch], site: Site, setting: Setting) -> JobPlan:
+    """What one job measures."""
+    return JobPlan(
+        sweep=setting.sweep,
+        results=str(setting.results.resolve()),
+        nodes=nodes,
+        budget_s=setting.budget_s,
+        synchronisation=setting.synchronisation,
+        limit_s=setting.limit_s,
+        code=setting.code,
+        site=site,
+        launches=launches,
+    )
+
+
+def active(results: Path, sweep: str) -> list[Job]:
+    """The sweep's jobs that wait or run; those that are over are settled on the way."""
+    open_jobs = [job for job in jobs_of(results, sweep) if job.ticket is not None and not job.ticket.outcome]
+    found = slurm.states(job.ticket.job_id for job in open_jobs if job.ticket)
+    still = []
+    for job in open_jobs:
+        state = found[job.ticket.job_id] if job.ticket else slurm.JobState(state="UNKNOWN")
+        if state.phase in ("waiting", "running"):
+            still.append(job)
+        else:
+            settle(job, state)
+    return still
+
+
+def follow(jobs: list[Job], observer: Observer) -> None:
+    """Wait until the jobs are over, telling the observer what happens. A scheduler that is down is waited for."""
+    readers = {job.folder: ProgressReader(job.folder) for job in jobs}
+    cases = {job.folder: {case.id: case for _, case in job.runs()} for job in jobs}
+    observer.planned(sum(len(list(job.runs())) for job in jobs))
+    pause_s = _FIRST_POLL_S
+    waiting = list(jobs)
+    while waiting:
+        over = _over(waiting)
+        for job in waiting:
+            _tell(readers[job.folder], cases[job.folder], observer)
+        for job, state in over:
+            for case, record in settle(job, state):
+                observer.run_ended(case, record.status, record.message)
+            waiting.remove(job)
+        if waiting:
+            time.sleep(pause_s)
+            pause_s = min(pause_s * _GROWTH, _LAST_POLL_S)
+
+
+def settle(job: Job, state: slurm.JobState) -> list[tuple[Case, Record]]:
+    """Give every run that a finished job left without a record one that says why; returns those.
+
+    They all count as not measured, so the next sweep offers them again.
+    """
+    ticket, plan = job.ticket, job.plan
+    if ticket is None or ticket.outcome:
+        return []
+    results = Path(plan.results)
+    begun = _begun(job)
+    done = attempted(results, plan.sweep, [case for _, case in job.runs()], job.name)
+    status, sentence = state.verdict
+    lost = []
+    for launch, case in job.runs():
+        if (case.id, launch.stack.key, launch.repeat) in done:
+            continue
+        when = "while this case was measured" if case.id in begun else "before this case began"
+        record = Record(
+            run_id=run_id(job.name.rpartition("-n")[2], launch.repeat),
+            sweep=plan.sweep,
+            case=case,
+            stack=launch.stack,
+            launch=LaunchInfo(
+                id=job.name,
+                repeat=launch.repeat,
+                launcher=plan.site.launcher,
+                allocation=job.name,
+                pair=launch.pair,
+            ),
+            status=status,
+            message=f"{sentence} {when} (job {ticket.job_id})",
+            ended=utc_now(),
+        )
+        write_record(results, record)
+        lost.append((case, record))
+    job.keep(msgspec.structs.replace(ticket, outcome=state.state))
+    return lost
+
+
+def _over(jobs: list[Job]) -> list[tuple[Job, slurm.JobState]]:
+    try:
+        found = slurm.states(job.ticket.job_id for job in jobs if job.ticket)
+    except slurm.SchedulerDown:
+        return []
+    states = [(job, found[job.ticket.job_id]) for job in jobs if job.ticket]
+    return [(job, state) for job, state in states if state.phase in ("over", "unknown")]
+
+
+def _tell(reader: ProgressReader, cases: dict[str, Case], observer: Observer) -> None:
+    for step in reader.read():
+        if step.status is None:
+            observer.run_started(cases[step.case_id])
+        else:
+            observer.run_ended(cases[step.case_id], step.status, step.message)
+
+
+def _begun(job: Job) -> set[str]:
+    """The case that was under way when the job ended, if any."""
+    steps = ProgressReader(job.folder).read()
+    return {steps[-1].case_id} if steps and steps[-1].status is None else set()

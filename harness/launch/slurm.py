@@ -1,0 +1,182 @@
+"""Slurm: asking for jobs and learning what became of them. The only file that knows its commands and words."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from msgspec import Struct
+
+from harness.launch.jobs import LOG, SCRIPT, Job, JobPlan
+from harness.launch.plan import expected_s
+from harness.store.record import Status
+from kernels.api import InputError
+
+# a submission may run a site's own filters; a question is asked again anyhow
+_SUBMIT_LIMIT_S, _QUESTION_LIMIT_S = 120, 20
+_NO_ANSWER = re.compile("Unable to contact slurm controller|Connection refused|timed out|Socket|not responding", re.I)
+Phase = Literal["waiting", "running", "over", "unknown"]
+# Slurm's job states (`man sacct`, JOB STATE CODES) as statuses of the cases they left undone; judged by State and never
+# by exit code, which is 0:0 for most of these
+_LOST: dict[str, tuple[Status, str]] = {
+    "BOOT_FAIL": ("node_failure", "a node of the job did not boot"),
+    "CANCELLED": ("cancelled", "the job was cancelled"),
+    "COMPLETED": ("failed", "the job completed without measuring the case"),
+    "DEADLINE": ("timeout", "the job passed its deadline"),
+    "FAILED": ("failed", "the job failed"),
+    "LAUNCH_FAILED": ("failed", "the job could not be started on its nodes"),
+    "NODE_FAIL": ("node_failure", "a node of the job failed"),
+    "OUT_OF_MEMORY": ("out_of_memory", "the job ran out of memory"),
+    "PREEMPTED": ("cancelled", "the job was preempted"),
+    "REVOKED": ("cancelled", "the job was revoked"),
+    "TIMEOUT": ("timeout", "the job reached its time limit"),
+}
+_WAITING = ("PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "RESV_DEL_HOLD")
+_RUNNING = ("RUNNING", "COMPLETING", "CONFIGURING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING")
+
+
+class SchedulerDown(Exception):
+    """The scheduler did not answer; jobs go on all the same, so asking again later is the right thing to do."""
+
+
+class JobState(Struct, frozen=True, kw_only=True):
+    """What Slurm says of a job: its State in Slurm's own word, and the reason it gives."""
+
+    state: str
+    reason: str = ""
+
+    @property
+    def phase(self) -> Phase:
+        """Whether the job is still to come, there, or over."""
+        if self.state in _WAITING:
+            return "waiting"
+        if self.state in _RUNNING:
+            return "running"
+        return "over" if self.state in _LOST else "unknown"
+
+    @property
+    def verdict(self) -> tuple[Status, str]:
+        """The status and the sentence of a case that the job left undone."""
+        return _LOST.get(self.state, ("failed", "Slurm no longer knows the job"))
+
+
+def script(job: Job, plan: JobPlan) -> str:
+    """The batch script. Every word that comes from a user or a path is quoted; raises `InputError` for one that no
+    script can hold.
+    """
+    site = plan.site
+    for path in (job.folder, Path.cwd()):
+        if any(ord(letter) < 32 for letter in str(path)):
+            raise InputError(f"{str(path)!r}: a path with a line break cannot stand in a batch script")
+    scales = [launch.scale for launch in plan.launches]
+    # a time limit a good deal above what is expected: waiting for the limit costs nothing, losing a job does
+    minutes = max(1, min(site.job_limit_s, int(2 * expected_s(plan.launches, plan.budget_s)) + plan.limit_s) // 60)
+    options = {
+        "job-name": f"scalemark-{job.name}",
+        "nodes": plan.nodes,
+        "ntasks-per-node": max(scale.ranks_per_node for scale in scales),
+        "cpus-per-task": max(scale.threads for scale in scales),
+        "time": int(minutes),
+        "output": shlex.quote(str(job.folder / LOG).replace("%", "%%")),
+        "open-mode": "append",
+        "partition": site.partition,
+        "account": site.account,
+        "qos": site.qos,
+        "constraint": site.constraint and shlex.quote(site.constraint),
+        "gpus-per-node": site.gpus_per_node or None,
+    }
+    lines = ["#!/bin/bash"]
+    lines += [f"#SBATCH --{name}={value}" for name, value in options.items() if value is not None]
+    lines += [f"#SBATCH {option}" for option in site.options]
+    lines += ["", f"cd {shlex.quote(str(Path.cwd()))}"]
+    lines += [f"module load {shlex.quote(module)}" for module in site.modules]
+    lines += [f"export {name}={shlex.quote(value)}" for name, value in site.environment.items()]
+    lines.append(f"exec {shlex.join([site.python or sys.executable, '-m', 'harness.launch.batch', str(job.folder)])}")
+    return "\n".join(lines) + "\n"
+
+
+def submit(job: Job) -> str:
+    """Hand a job's script to Slurm; returns the job's number.
+
+    Raises `InputError` with Slurm's own words when it refuses the job, `SchedulerDown` when it does not answer.
+    """
+    done = _call("sbatch", "--parsable", str(job.folder / SCRIPT))
+    if done.returncode != 0:
+        said = " / ".join(line.removeprefix("sbatch: error: ") for line in done.stderr.splitlines())
+        raise InputError(f"{job.folder / SCRIPT}: Slurm refuses the job: {said}; see the site file and --nodes")
+    return done.stdout.strip().split(";")[0]
+
+
+def states(job_ids: Iterable[str]) -> dict[str, JobState]:
+    """What Slurm says of each job: from the controller's memory, then from the accounting, where there is some.
+
+    A job that neither knows has the state "UNKNOWN". Raises `SchedulerDown` when the controller does not answer.
+    """
+    wanted = set(job_ids)
+    if not wanted:
+        return {}
+    queue = _call("squeue", "--noheader", "--states=all", f"--user={getpass.getuser()}", "--format=%A|%T|%r")
+    if queue.returncode != 0:
+        raise SchedulerDown(queue.stderr.strip())
+    found = {job_id: state for job_id, state in _parse(queue.stdout) if job_id in wanted}
+    if lost := wanted - found.keys():
+        account = _call("sacct", "-X", "-n", "-P", f"--jobs={','.join(sorted(lost))}", "--format=JobIDRaw,State,Reason")
+        if account.returncode == 0:
+            found |= dict(_parse(account.stdout))
+    return {job_id: found.get(job_id, JobState(state="UNKNOWN")) for job_id in wanted}
+
+
+def lost_allocation() -> str:
+    """The state of the job that this process runs in, when it is no longer running; else nothing."""
+    job_id = os.environ.get("SLURM_JOB_ID", "")
+    try:
+        state = states([job_id])[job_id] if job_id else JobState(state="RUNNING")
+    except SchedulerDown:
+        return ""
+    return "" if state.state == "RUNNING" else f"job {job_id} is {state.state}"
+
+
+def end_steps() -> None:
+    """End what still runs of this job's steps: ranks outlive an srun that was killed."""
+    job_id = os.environ.get("SLURM_JOB_ID")
+    if job_id is None:
+        return
+    try:
+        steps = _call("squeue", "--noheader", "--steps", f"--jobs={job_id}", "--format=%i").stdout.split()
+        for step in steps:
+            if step.partition(".")[2].isdigit():
+                _call("scancel", "--signal=KILL", step)
+    except SchedulerDown:
+        return
+
+
+def is_here() -> bool:
+    """Whether Slurm's commands are on this machine."""
+    return shutil.which("sbatch") is not None
+
+
+def _parse(output: str) -> list[tuple[str, JobState]]:
+    """Lines of number, state and reason; ``CANCELLED by 0`` is CANCELLED."""
+    rows = [line.split("|", 2) for line in output.splitlines() if line.count("|") >= 2]
+    return [(job_id, JobState(state=state.split()[0].rstrip("+"), reason=reason)) for job_id, state, reason in rows]
+
+
+def _call(*command: str) -> subprocess.CompletedProcess[str]:
+    limit_s = _SUBMIT_LIMIT_S if command[0] == "sbatch" else _QUESTION_LIMIT_S
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=limit_s)
+    except FileNotFoundError as error:
+        raise InputError(f"no command {command[0]} here: --site needs a machine that can submit to Slurm") from error
+    except subprocess.TimeoutExpired as error:
+        raise SchedulerDown(f"{command[0]} gave no answer in {limit_s} s") from error
+    if done.returncode != 0 and _NO_ANSWER.search(done.stderr):
+        raise SchedulerDown(done.stderr.strip().splitlines()[0])
+    return done

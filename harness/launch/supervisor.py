@@ -1,0 +1,236 @@
+"""Runs one launch from outside: starts the ranks, watches each case's time limit, and tells how what failed failed.
+
+Whatever happens to the ranks, every case of the launch ends in a record, or in the hands of a new launch.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from harness.case import Case, Scale, Synchronisation
+from harness.launch import checkout, container, processes
+from harness.launch.last_words import last_words, tells_of_memory
+from harness.launch.launchers import Launcher, mpi_environment
+from harness.launch.plan import Launch, new_launch_id, run_id
+from harness.store.launch_folder import Event, EventReader, LaunchPlan, PlannedRun, write_plan
+from harness.store.record import LaunchInfo, Record, Status, utc_now
+from harness.store.write import write_record
+
+_POLL_S = 0.02
+# after the last record is written there is only MPI to shut down
+_FINISH_S = 30.0
+# one a threading library; read when the library loads, so the ranks are born with them
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+class Observer(Protocol):
+    """Who wants to know how a sweep goes on: a progress bar, a log, nobody."""
+
+    def planned(self, runs: int) -> None:
+        """So many runs lie ahead."""
+
+    def launch_started(self, scale: Scale, runs: int) -> None:
+        """Ranks are being started for so many runs."""
+
+    def run_started(self, case: Case) -> None:
+        """The ranks have begun with a case."""
+
+    def run_ended(self, case: Case, status: Status, message: str) -> None:
+        """A case has left its record."""
+
+    def close(self) -> None:
+        """Nothing more will come."""
+
+
+class AllocationLost(Exception):
+    """The scheduler is taking the nodes away: what it says of the job will explain the cases that are left."""
+
+
+class Setting(Struct, frozen=True, kw_only=True):
+    """What all launches of a sweep share. ``limit_s`` bounds each case, from its preparation to its record.
+
+    ``allocation`` names the batch job, if it is one; ``binds`` are folders that images see.
+    """
+
+    results: Path
+    sweep: str
+    budget_s: float
+    limit_s: float
+    code: dict[str, Any]
+    synchronisation: Synchronisation = "barrier"
+    allocation: str = ""
+    binds: tuple[str, ...] = ()
+
+
+class _Watch:
+    """What the events of one set of processes say: which runs ended, which one is under way, who complained."""
+
+    def __init__(self, runs: list[PlannedRun], observer: Observer) -> None:
+        self.runs = runs
+        self.observer = observer
+        self.ended: set[int] = set()
+        self.errors: dict[int, Event] = {}
+        self.current: int | None = None
+        self.world_sizes: set[int] = set()
+        self.since = time.monotonic()
+
+    def take(self, events: list[Event]) -> None:
+        for event in events:
+            if event.kind == "ready":
+                self.world_sizes.add(event.world_size)
+                self.since = time.monotonic()
+            elif event.kind == "start":
+                self.current, self.since = event.run, time.monotonic()
+                self.observer.run_started(self.runs[event.run].case)
+            elif event.kind == "end":
+                self.ended.add(event.run)
+                self.current, self.since = None, time.monotonic()
+                status: Status = "ok" if event.check_passed else "failed"
+                self.observer.run_ended(self.runs[event.run].case, status, event.message)
+            else:
+                self.errors.setdefault(event.run, event)
+                self.current, self.since = None, time.monotonic()
+
+    @property
+    def complete(self) -> bool:
+        return len(self.ended | set(self.errors)) == len(self.runs)
+
+
+def run_launch(launch: Launch, launcher: Launcher, setting: Setting, observer: Observer) -> None:
+    """Measure every case of the launch. Ranks that die or hang lose only the case they were at: others go on anew.
+
+    Raises `AllocationLost` when the ranks were ended by the scheduler.
+    """
+    cases = list(launch.cases)
+    while cases:
+        cases = _run_processes(launch, cases, launcher, setting, observer)
+
+
+def _run_processes(
+    launch: Launch, cases: list[Case], launcher: Launcher, setting: Setting, observer: Observer
+) -> list[Case]:
+    """Start one set of processes for ``cases``; returns the cases it did not get to."""
+    launch_id = new_launch_id()
+    folder = setting.results / "launches" / setting.sweep / launch_id
+    plan = _make_plan(launch, launch_id, cases, launcher, setting)
+    write_plan(folder, plan)
+    watch = _Watch(plan.runs, observer)
+    observer.launch_started(launch.scale, len(cases))
+    killed_before = processes.out_of_memory_kills()
+    program, environment = _rank_program(launch, folder, setting)
+    process = processes.start(launcher.command(launch.scale, program), environment, folder / "output.log")
+    try:
+        late = _follow(process, EventReader(folder), watch, setting.limit_s)
+    finally:
+        processes.end(process)
+        launcher.end_rest()
+    if process.returncode != 0 and (lost := launcher.lost_allocation()):
+        raise AllocationLost(lost)
+    starved = processes.out_of_memory_kills() > killed_before or tells_of_memory(folder / "output.log")
+    failures = _judge(watch, plan, process.returncode, late, starved, folder / "output.log")
+    for index, (status, message) in failures.items():
+        _write_failure(setting.results, plan, index, status, message)
+        observer.run_ended(plan.runs[index].case, status, message)
+    if not failures:
+        shutil.rmtree(folder, ignore_errors=True)
+    done = watch.ended | set(failures)
+    return [planned.case for index, planned in enumerate(plan.runs) if index not in done]
+
+
+def _make_plan(launch: Launch, launch_id: str, cases: list[Case], launcher: Launcher, setting: Setting) -> LaunchPlan:
+    return LaunchPlan(
+        sweep=setting.sweep,
+        results=str(setting.results.resolve()),
+        launch=LaunchInfo(
+            id=launch_id,
+            repeat=launch.repeat,
+            launcher=launcher.name,
+            allocation=setting.allocation,
+            pair=launch.pair,
+        ),
+        scale=launch.scale,
+        stack=launch.stack,
+        budget_s=setting.budget_s,
+        synchronisation=setting.synchronisation,
+        code=launch.code or setting.code,
+        runs=[PlannedRun(case=case, run_id=run_id(launch_id, launch.repeat)) for case in cases],
+    )
+
+
+def _rank_program(launch: Launch, folder: Path, setting: Setting) -> tuple[list[str], dict[str, str]]:
+    """What each rank runs, and the environment that all of them see."""
+    threads = dict.fromkeys(_THREAD_VARIABLES, str(launch.scale.threads))
+    if launch.stack.is_tree:
+        environment = checkout.environment(launch.stack.path)
+        return container.bare_command(folder), environment | threads | mpi_environment()
+    if not launch.stack.sha256:
+        return container.bare_command(folder), os.environ | threads | mpi_environment()
+    return container.rank_command(launch.stack, launch.scale, folder, setting.binds), container.environment() | threads
+
+
+def _follow(process: Any, reader: EventReader, watch: _Watch, limit_s: float) -> bool:
+    """Follow the ranks until they end; True when they were given up because the time limit had passed."""
+    while process.poll() is None:
+        watch.take(reader.read())
+        waited_s = time.monotonic() - watch.since
+        if waited_s > (_FINISH_S if watch.complete else limit_s):
+            return not watch.complete
+        time.sleep(_POLL_S)
+    watch.take(reader.read())
+    return False
+
+
+def _judge(
+    watch: _Watch, plan: LaunchPlan, code: int, late: bool, starved: bool, log: Path
+) -> dict[int, tuple[Status, str]]:
+    """A status and a sentence for every run that failed; a run nobody began is in here only if nobody ever could."""
+    failures: dict[int, tuple[Status, str]] = {
+        index: (event.status, f"rank {event.rank}: {event.message}") for index, event in watch.errors.items()
+    }
+    unreached = [index for index in range(len(plan.runs)) if index not in watch.ended and index not in failures]
+    if watch.current is not None and watch.current in unreached:
+        failures[watch.current] = _judge_current(code, late, starved, log)
+    elif unreached and watch.world_sizes - {plan.scale.ranks}:
+        seen = ", ".join(str(size) for size in sorted(watch.world_sizes))
+        message = (
+            f"asked for {plan.scale.ranks} ranks, but MPI counted {seen}: the launcher ({plan.launch.launcher}) and "
+            "the MPI library of the ranks do not know each other; run `scalemark doctor`"
+        )
+        failures |= dict.fromkeys(unreached, ("failed", message))
+    elif unreached and not watch.ended and not watch.errors:
+        reason = "the ranks did not start in time" if late else f"the ranks did not start: {last_words(code, log)}"
+        failures |= dict.fromkeys(unreached, ("timeout" if late else "failed", reason))
+    return failures
+
+
+def _judge_current(code: int, late: bool, starved: bool, log: Path) -> tuple[Status, str]:
+    if late:
+        return "timeout", f"the case passed its time limit and was ended; {log} holds the ranks' output"
+    if starved:
+        return "out_of_memory", "a rank was killed because the memory of its machine or job ran out"
+    return "failed", f"a rank ended in the middle of the case: {last_words(code, log)}"
+
+
+def _write_failure(results: Path, plan: LaunchPlan, index: int, status: Status, message: str) -> None:
+    planned = plan.runs[index]
+    launch = msgspec.structs.replace(plan.launch, position=index)
+    write_record(
+        results,
+        Record(
+            run_id=planned.run_id,
+            sweep=plan.sweep,
+            case=planned.case,
+            stack=plan.stack,
+            launch=launch,
+            status=status,
+            message=message,
+            ended=utc_now(),
+        ),
+    )

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from harness.case import Case, CaseGroup, Sweep, SweepFile, expand
+from harness.launch.plan import check_fits_here, left_over, plan_launches, plan_pairs
+from harness.store.record import Stack
+from kernels.api import InputError
+
+BARE = Stack()
+BASE = Stack(name="main@0123456789ab", path="/somewhere")
+
+
+def bare(case: Case) -> list[Stack]:
+    return [BARE]
+
+
+def make_sweep(cases: int = 4, repeats: int = 3, **fields: object) -> Sweep:
+    group = CaseGroup(kernel="nothing", set={"index": list(range(cases))})
+    return expand(SweepFile(**{"name": "s", "repeats": repeats, "ranks_per_node": (1, 2), "cases": (group,), **fields}))
+
+
+def test_every_case_is_in_one_launch_of_its_scale_a_repeat() -> None:
+    sweep = make_sweep()
+    launches = plan_launches(sweep, bare, set())
+    found = [(launch.repeat, case.id) for launch in launches for case in launch.cases]
+    assert sorted(found) == sorted((repeat, item.case.id) for repeat in range(3) for item in sweep.cases)
+    assert all(case.scale == launch.scale for launch in launches for case in launch.cases)
+    assert [launch.repeat for launch in launches] == sorted(launch.repeat for launch in launches)
+
+
+def test_what_is_measured_is_left_out() -> None:
+    sweep = make_sweep()
+    done = {(item.case.id, BARE.key, repeat) for item in sweep.cases for repeat in (0, 2)}
+    assert {launch.repeat for launch in plan_launches(sweep, bare, done)} == {1}
+    assert plan_launches(sweep, bare, done | {(item.case.id, BARE.key, 1) for item in sweep.cases}) == []
+
+
+def test_each_repeat_has_an_order_of_its_own() -> None:
+    launches = plan_launches(make_sweep(cases=50, ranks_per_node=(1,)), bare, set())
+    assert len({tuple(case.id for case in launch.cases) for launch in launches}) == 3
+
+
+def test_base_and_candidate_take_turns_with_the_same_cases_in_the_same_order() -> None:
+    launches = plan_pairs(make_sweep(), lambda case: (BASE, BARE), set())
+    halves = list(zip(launches[::2], launches[1::2], strict=True))
+    assert all(first.pair == second.pair and first.pair for first, second in halves)
+    assert all(first.cases == second.cases and first.repeat == second.repeat for first, second in halves)
+    assert [first.stack for first, _ in halves] == [BASE] * 2 + [BARE] * 2 + [BASE] * 2
+    assert len({first.pair for first, _ in halves}) == 6
+
+
+def test_a_pair_that_lacks_a_half_is_measured_whole() -> None:
+    sweep = make_sweep(cases=2, ranks_per_node=(1,))
+    one, other = (item.case.id for item in sweep.cases)
+    done = {(one, BASE.key, 0), (one, BARE.key, 0), (other, BASE.key, 0)}
+    first, second, *rest = plan_pairs(sweep, lambda case: (BASE, BARE), done)
+    assert [[case.id for case in launch.cases] for launch in (first, second)] == [[other], [other]]
+    assert {launch.repeat for launch in rest} == {1, 2}
+    everything = plan_pairs(sweep, lambda case: (BASE, BARE), set())
+    left = left_over(everything, done)
+    assert [(launch.stack, launch.pair) for launch in left] == [(launch.stack, launch.pair) for launch in everything]
+    assert [[case.id for case in launch.cases] for launch in left[:2]] == [[other], [other]]
+
+
+def test_of_launches_without_partners_only_the_cases_that_are_lacking_are_left() -> None:
+    sweep = make_sweep(cases=2, repeats=1, ranks_per_node=(1,))
+    launches = plan_launches(sweep, lambda case: [BASE, BARE], set())
+    case = sweep.cases[0].case.id
+    assert [len(launch.cases) for launch in left_over(launches, {(case, BASE.key, 0)})] == [1, 2]
+
+
+def test_ten_thousand_cases_are_planned_in_no_time() -> None:
+    started_s = time.process_time()
+    sweep = make_sweep(cases=5000, repeats=1)
+    assert sum(len(launch.cases) for launch in plan_launches(sweep, bare, set())) == 10_000
+    assert time.process_time() - started_s < 10
+
+
+def test_more_ranks_than_cores_are_refused_before_anything_starts() -> None:
+    cores = len(os.sched_getaffinity(0))
+    with pytest.raises(InputError, match=f"{cores + 1} ranks × 1 threads, but this machine gives {cores} cores"):
+        check_fits_here(make_sweep(ranks_per_node=(cores + 1,)))
+    with pytest.raises(InputError, match="2 nodes, but this is one machine"):
+        check_fits_here(make_sweep(nodes=(2,)))

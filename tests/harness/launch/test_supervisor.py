@@ -1,0 +1,121 @@
+"""Ranks that fail in every way there is: each case ends in a record that says how, and the rest are measured."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from harness.case import Case, CaseGroup, Scale, SweepFile, expand
+from harness.launch.launchers import Launcher, launcher_here
+from harness.launch.plan import Launch
+from harness.launch.supervisor import Setting, run_launch
+from harness.store.read import read_runs
+from harness.store.record import Stack
+from harness.store.write import runs_folder
+
+pytestmark = pytest.mark.usefixtures("with_faulty")
+
+
+class Silent:
+    def planned(self, runs: int) -> None: ...
+    def launch_started(self, scale: Scale, runs: int) -> None: ...
+    def run_started(self, case: Case) -> None: ...
+    def run_ended(self, case: Case, status: str, message: str) -> None: ...
+    def close(self) -> None: ...
+
+
+def measure(
+    results: Path, ranks: int, limit_s: float = 30, launcher: Launcher | None = None, **axes: Any
+) -> dict[Any, Any]:
+    """Runs by (fault, index)."""
+    group = CaseGroup(kernel="faulty", backend=["python"], set=axes)
+    cases = [item.case for item in expand(SweepFile(name="s", ranks_per_node=(ranks,), cases=(group,))).cases]
+    scale = Scale(1, ranks, 1)
+    setting = Setting(results=results, sweep="s", budget_s=0.02, limit_s=limit_s, code={})
+    run_launch(
+        Launch(scale=scale, stack=Stack(), repeat=0, cases=cases), launcher or launcher_here(scale), setting, Silent()
+    )
+    runs, damages = read_runs(runs_folder(results, "s"))
+    assert not damages
+    return {(run.case.parameters["fault"], run.case.parameters["index"]): run for run in runs}
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "words"),
+    [
+        ("raise", "failed", "RuntimeError: the step went wrong"),
+        ("input", "failed", "data.bin: found nothing; right would be something"),
+        ("exit", "failed", "exit code 3"),
+        ("segfault", "failed", "signal 11 (segmentation fault)"),
+        ("kill", "failed", "signal 9 (killed)"),
+        ("memory", "out_of_memory", "MemoryError"),
+    ],
+)
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_case_that_breaks_says_how_and_costs_only_itself(
+    tmp_path: Path, ranks: int, fault: str, status: str, words: str
+) -> None:
+    runs = measure(tmp_path, ranks, fault=[fault, "none"], index=[0, 1], rank=ranks - 1)
+    assert {runs["none", index].status for index in (0, 1)} == {"ok"}
+    for index in (0, 1):
+        assert runs[fault, index].status == status
+        assert words in runs[fault, index].message
+
+
+def test_a_case_that_hangs_is_ended_at_its_time_limit(tmp_path: Path) -> None:
+    runs = measure(tmp_path, 2, limit_s=4, fault=["hang", "none"], rank=1)
+    assert runs["hang", 0].status == "timeout"
+    assert "time limit" in runs["hang", 0].message
+    assert runs["none", 0].status == "ok"
+    assert not [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if str(tmp_path) in " ".join(process.info["cmdline"] or [])
+    ]
+
+
+def test_a_wrong_answer_is_kept_and_marked(tmp_path: Path) -> None:
+    run = measure(tmp_path, 1, fault="wrong")["wrong", 0]
+    assert run.status == "ok"
+    assert run.check is not None
+    assert not run.check.passed
+    assert "check failed" in run.message
+
+
+class OneByOne(Launcher):
+    """Starts two ranks that do not know of each other, as a wrong pairing of launcher and MPI does."""
+
+    name = "one by one"
+
+    def command(self, scale: Scale, program: list[str]) -> list[str]:
+        return ["sh", "-c", '"$@" & "$@"; wait', "sh", *program]
+
+
+def test_ranks_that_do_not_know_each_other_are_a_failure_not_a_slow_result(tmp_path: Path) -> None:
+    runs = measure(tmp_path, 2, launcher=OneByOne(), index=[0, 1])
+    assert {run.status for run in runs.values()} == {"failed"}
+    assert {"asked for 2 ranks, but MPI counted 1" in run.message for run in runs.values()} == {True}
+
+
+class Nowhere(Launcher):
+    name = "nowhere"
+
+    def command(self, scale: Scale, program: list[str]) -> list[str]:
+        return ["sh", "-c", "echo no nodes today >&2; exit 5"]
+
+
+def test_ranks_that_never_start_leave_a_record_with_the_launcher_s_words(tmp_path: Path) -> None:
+    runs = measure(tmp_path, 2, launcher=Nowhere(), index=[0, 1])
+    assert {run.status for run in runs.values()} == {"failed"}
+    assert all("exit code 5; no nodes today" in run.message for run in runs.values())
+
+
+def test_cases_of_one_launch_run_in_one_set_of_processes(tmp_path: Path) -> None:
+    runs = measure(tmp_path, 2, index=list(range(5)))
+    assert len({run.launch.id for run in runs.values()}) == 1
+    assert sorted(run.launch.position for run in runs.values()) == list(range(5))
+    assert os.listdir(tmp_path / "launches" / "s") == []
