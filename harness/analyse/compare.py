@@ -1,0 +1,219 @@
+"""Two sides joined by case id, and a verdict for each case."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+
+from harness.analyse.circumstances import Allowance, Difference, find_differences, why_not_comparable
+from harness.analyse.ratio import Launches, Ratio, paired, unpaired
+from harness.analyse.side import TIME, Outcome, Side, log_value, newest_outcomes
+from harness.analyse.verdicts import Verdict, judge
+from harness.store.read import Damage
+from kernels.api import InputError
+
+
+class Comparison(Struct, frozen=True, kw_only=True):
+    """One case on both sides. The fields are the columns that programs read.
+
+    ``ratio`` is NEW over BASE of the metric, ``low`` and ``high`` enclose it with 90 % probability: each alone is a
+    95 % bound. ``base`` and ``new`` are the metric's medians over launches (seconds, if it is the time).
+    """
+
+    case_id: str
+    verdict: Verdict
+    ratio: float | None = None
+    low: float | None = None
+    high: float | None = None
+    message: str = ""
+    kernel: str = ""
+    backend: str = ""
+    stack: str = ""
+    base: float | None = None
+    new: float | None = None
+    base_launches: int = 0
+    new_launches: int = 0
+    pairs: int = 0
+
+
+class CompareTable(Struct, frozen=True, kw_only=True):
+    """All cases of two sides, and what stands above their verdicts."""
+
+    base: str
+    new: str
+    metric: str
+    threshold: float
+    rows: list[Comparison]
+    differences: list[Difference]
+    damages: list[Damage]
+
+
+class _Joined(Struct, frozen=True):
+    """A case, its stack in NEW, and what the launches of both sides say of it."""
+
+    case_id: str
+    stack: str
+    before: list[Outcome]
+    after: list[Outcome]
+
+
+def compare(
+    base: Side, new: Side, threshold: float = 0.05, metric: str = TIME, allowed: Iterable[Allowance] = ()
+) -> CompareTable:
+    """Join the sides by case id and judge every case; see `harness.analyse.verdicts` for the rule.
+
+    Raises `InputError` when the sides share no case, when not one shared case may be compared, or when the metric is
+    not there or has no better direction.
+    """
+    _check_metric(base, new, metric)
+    rows: list[Comparison] = []
+    candidates: list[tuple[Comparison, Ratio]] = []
+    refusal = ""
+    for joined in _join(base, new):
+        row = _row_of(base, new, joined)
+        if row.verdict != "inconclusive":
+            rows.append(row)
+            continue
+        reason = why_not_comparable((base, joined.before), (new, joined.after), allowed)
+        ratio = None if reason else estimate(joined.before, joined.after)
+        refusal = refusal or reason
+        if ratio is None:
+            rows.append(msgspec.structs.replace(row, message=reason or _why_no_ratio(joined, metric)))
+        else:
+            candidates.append((row, ratio))
+    if refusal and not candidates:
+        raise InputError(f"{base.name} and {new.name}: {refusal}")
+    rows += _judged(candidates, threshold, higher_is_better=base.better == "higher")
+    return CompareTable(
+        base=base.name,
+        new=new.name,
+        metric=metric,
+        threshold=threshold,
+        rows=sorted(rows, key=lambda row: (row.case_id, row.stack)),
+        differences=find_differences(base, new),
+        damages=[*base.damages, *new.damages],
+    )
+
+
+def estimate(base: Sequence[Outcome], new: Sequence[Outcome]) -> Ratio | None:
+    """The ratio of a case from its launches on both sides.
+
+    Launches that were measured as pairs are compared as pairs: drift, and all else that they share, cancels. None when
+    there are too few launches to know how much they vary, or one has no value.
+    """
+    before, after = _logs(base), _logs(new)
+    if before is None or after is None:
+        return None
+    partners = {pair: log for pair, log in before if pair}
+    differences = [log - partners[pair] for pair, log in after if pair in partners]
+    if len(differences) > 1:
+        return paired(differences)
+    return unpaired(Launches.of([log for _, log in before]), Launches.of([log for _, log in after]))
+
+
+def _logs(outcomes: Sequence[Outcome]) -> list[tuple[str, float]] | None:
+    """The pair, if there is one, and the logarithm of every launch; None when one has no value."""
+    found = [(outcome.pair, log) for outcome in outcomes if (log := log_value(outcome)) is not None]
+    return found if len(found) == len(outcomes) else None
+
+
+def _join(base: Side, new: Side) -> list[_Joined]:
+    """All cases of either side. Equal stacks meet; where one is left over on each side, these two meet as well."""
+    joined = []
+    for case_id in dict.fromkeys([*base.outcomes, *new.outcomes, *new.asked]):
+        before, after = _by_stack(base, case_id), _by_stack(new, case_id)
+        left_over = before.keys() - after.keys()
+        not_met = after.keys() - before.keys()
+        if len(left_over) == len(not_met) == 1:
+            before[not_met.pop()] = before.pop(left_over.pop())
+        for stack in dict.fromkeys([*before, *after]) or [""]:
+            joined.append(_Joined(case_id, stack, before.get(stack, []), after.get(stack, [])))
+    return joined
+
+
+def _by_stack(side: Side, case_id: str) -> dict[str, list[Outcome]]:
+    found = defaultdict(list)
+    for outcome in newest_outcomes(side.outcomes.get(case_id, [])):
+        found[outcome.stack].append(outcome)
+    return dict(found)
+
+
+def _row_of(base: Side, new: Side, joined: _Joined) -> Comparison:
+    """The row as far as no statistics are needed: cases that have to be compared are inconclusive until they are."""
+    case_id, before, after = joined.case_id, joined.before, joined.after
+    case = new.cases.get(case_id) or base.cases.get(case_id) or new.asked[case_id]
+    verdict, message = _status(before, after)
+    return Comparison(
+        case_id=case_id,
+        verdict=verdict,
+        message=message,
+        kernel=case.kernel,
+        backend=case.backend,
+        stack=joined.stack,
+        base=_middle(before),
+        new=_middle(after),
+        base_launches=sum(outcome.status == "ok" for outcome in before),
+        new_launches=sum(outcome.status == "ok" for outcome in after),
+    )
+
+
+def _status(before: Sequence[Outcome], after: Sequence[Outcome]) -> tuple[Verdict, str]:
+    if not after:
+        return "missing", "measured in BASE, not in NEW" if before else "asked for in NEW, not measured"
+    bad = _first_bad(after)
+    if bad:
+        return "failed", bad
+    if not before:
+        return "new", "not measured in BASE"
+    bad = _first_bad(before)
+    return ("new", f"no good result in BASE: {bad}") if bad else ("inconclusive", "")
+
+
+def _first_bad(outcomes: Sequence[Outcome]) -> str:
+    """What is wrong with the first launch that did not finish or gave a wrong answer."""
+    bad = [outcome for outcome in outcomes if outcome.status != "ok" or not outcome.is_right]
+    if not bad:
+        return ""
+    status = "" if bad[0].status == "ok" else f"{bad[0].status.replace('_', ' ')}: "
+    share = f" (in {len(bad)} of {len(outcomes)} launches)" if len(outcomes) > 1 else ""
+    return status + (bad[0].message or "the check failed") + share
+
+
+def _why_no_ratio(joined: _Joined, metric: str) -> str:
+    if any(log_value(outcome) is None for outcome in (*joined.before, *joined.after)):
+        return f"{metric} is absent or not a positive number in some launch"
+    return "one launch a side says nothing of the variation between launches: 4 more launches a side would be a start"
+
+
+def _judged(
+    candidates: Sequence[tuple[Comparison, Ratio]], threshold: float, higher_is_better: bool
+) -> list[Comparison]:
+    judgements = judge([ratio for _, ratio in candidates], threshold, higher_is_better)
+    rows = []
+    for (row, ratio), judgement in zip(candidates, judgements, strict=True):
+        low, high = ratio.interval()
+        told = {"verdict": judgement.verdict, "message": judgement.message, "pairs": ratio.pairs}
+        rows.append(msgspec.structs.replace(row, **told, ratio=ratio.value, low=low, high=high))
+    return rows
+
+
+def _middle(outcomes: Sequence[Outcome]) -> float | None:
+    values = [outcome.value for outcome in outcomes if outcome.status == "ok" and outcome.value is not None]
+    return float(np.median(values)) if values else None
+
+
+def _check_metric(base: Side, new: Side, metric: str) -> None:
+    if not set(base.outcomes) & set(new.outcomes):
+        raise InputError(f"{base.name} and {new.name} have no case in common; right would be two results of one sweep")
+    if metric == TIME:
+        return
+    for side in (base, new):
+        if metric not in side.figures:
+            known = ", ".join([TIME, *sorted(side.figures)])
+            raise InputError(f"{side.name}: no figure of merit {metric!r}; there are: {known}")
+    if base.better == "neither" or base.better != new.better:
+        raise InputError(f"{metric}: no better direction is known, so it can be neither faster nor slower")

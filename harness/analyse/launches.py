@@ -1,0 +1,87 @@
+"""The runs of one case in one stack, brought together: launches first, samples second."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from msgspec import Struct
+
+from harness import statistics
+from harness.store.read import Run, StoredCheck
+
+
+class Timing(Struct, frozen=True, kw_only=True):
+    """Seconds of one case over its launches; ``low_s`` and ``high_s`` enclose the median with 95 % probability.
+
+    ``cv`` is the coefficient of variation of all samples, ``launch_median_s`` one median a launch.
+    """
+
+    launches: int
+    samples: int
+    median_s: float
+    low_s: float | None
+    high_s: float | None
+    min_s: float
+    p99_s: float
+    cv: float | None
+    launch_median_s: list[float]
+
+
+def time_launches(runs: Sequence[Run]) -> Timing | None:
+    """The timing of a case from its finished runs, one a launch; None when there are none.
+
+    Launches are the unit of comparison, so the median is that of their medians, with the t interval over their
+    logarithms. A single launch says nothing of the variation between launches: its interval is that of its samples,
+    counted as so many as are independent.
+    """
+    if not runs:
+        return None
+    launches_s = [np.sort(run.samples_s) for run in runs]
+    medians_s = [statistics.quantile_of_sorted(samples_s, 0.5) for samples_s in launches_s]
+    pooled_s = launches_s[0] if len(launches_s) == 1 else np.sort(np.concatenate(launches_s))
+    if len(launches_s) == 1:
+        interval_s = statistics.median_interval(pooled_s, statistics.effective_samples(runs[0].samples_s))
+    else:
+        interval_s = statistics.launch_interval(medians_s) if min(medians_s) > 0 else None
+    low_s, high_s = interval_s or (None, None)
+    return Timing(
+        launches=len(launches_s),
+        samples=len(pooled_s),
+        median_s=statistics.quantile_of_sorted(np.sort(medians_s), 0.5),
+        low_s=low_s,
+        high_s=high_s,
+        min_s=float(pooled_s[0]),
+        p99_s=statistics.quantile_of_sorted(pooled_s, 0.99),
+        cv=statistics.coefficient_of_variation(pooled_s),
+        launch_median_s=medians_s,
+    )
+
+
+def worst_check(runs: Sequence[Run]) -> StoredCheck | None:
+    """The check furthest beyond its tolerance, so that one wrong answer among many launches is seen."""
+    checks = [run.check for run in runs if run.check is not None]
+    return max(checks, key=lambda check: (not check.passed, _size(check.error)), default=None)
+
+
+def middle_figures(runs: Sequence[Run]) -> tuple[dict[str, float | str | None], dict[str, str]]:
+    """Figures of merit and their units, by name: of numbers the median over launches, of words the newest launch's."""
+    values: dict[str, list[float | str | None]] = {}
+    units = {}
+    for run in runs:
+        for figure in run.figures:
+            values.setdefault(figure.name, []).append(figure.value)
+            units[figure.name] = figure.unit
+    return {name: _middle(found) for name, found in values.items()}, units
+
+
+def _middle(values: list[float | str | None]) -> float | str | None:
+    if len(values) == 1:
+        return values[0]
+    numbers = [value for value in values if isinstance(value, int | float)]
+    return float(np.median(numbers)) if numbers else values[-1]
+
+
+def _size(error: float | None) -> float:
+    return math.inf if error is None else abs(error)

@@ -1,0 +1,135 @@
+"""What a sweep's samples themselves say: whether they vary, depend on one another, and may be brought together."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from msgspec import Struct
+
+from harness import statistics
+from harness.analyse.scaling import TableRow
+from harness.store.read import Run, newest
+from harness.store.record import Stopping
+from harness.store.results import open_results
+
+# ranks differ below this chance of being alike; launches are not log-normal below that: of the many cases of a table
+# some always look it, and few launches never do
+_RANKS_DIFFER = 0.05
+_NOT_NORMAL = 0.01
+
+
+class SampledRun(Run, frozen=True, kw_only=True, gc=False):
+    """A run with the medians of its ranks, in seconds, and why sampling it ended."""
+
+    rank_median_s: tuple[float, ...] = ()
+    stopping: Stopping | None = None
+
+
+class SampleRow(Struct, frozen=True, kw_only=True):
+    """The samples of one case in one stack. The fields are the columns that programs read; SI units.
+
+    ``converged`` counts the launches whose own interval became narrow enough. ``autocorrelation`` is between samples
+    that follow one another, the median over launches, and ``effective_samples`` what all samples count as. ``cv`` is
+    the coefficient of variation of all samples, ``launch_cv`` that of the launches' medians. ``launches_p`` and
+    ``ranks_p`` are the chances that launches, or ranks, as different as these are alike (Kruskal and Wallis), the
+    effect sizes the shares of the variance between them, ``imbalance`` the slowest rank's time over the mean rank's,
+    ``normality_p`` the chance that logarithms of launch medians as far from normal as these are normal (Shapiro and
+    Wilk). ``bootstrap_low_s`` and ``bootstrap_high_s`` enclose the median without supposing that they are.
+    """
+
+    sweep: str
+    case_id: str
+    stack: str
+    launches: int
+    converged: int
+    samples: int
+    effective_samples: float
+    autocorrelation: float
+    cv: float | None
+    launch_cv: float | None
+    launches_p: float | None = None
+    launches_effect: float | None = None
+    ranks_p: float | None = None
+    ranks_effect: float | None = None
+    imbalance: float | None = None
+    normality_p: float | None = None
+    median_s: float | None
+    low_s: float | None
+    high_s: float | None
+    bootstrap_low_s: float
+    bootstrap_high_s: float
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a reader of the case's interval should know, in sentences."""
+        remarks = []
+        if self.effective_samples < self.samples / 2:
+            remarks.append(f"{self.samples:,} samples tell as much as {self.effective_samples:,.0f} independent ones")
+        if self.normality_p is not None and self.normality_p < _NOT_NORMAL:
+            remarks.append("launches are not log-normal: trust the bootstrap interval rather than the t interval")
+        if self.ranks_p is not None and self.ranks_p < _RANKS_DIFFER:
+            remarks.append("ranks differ: they are not to be pooled")
+        return remarks
+
+
+def examine_sweep(results: Path, sweep: str, rows: Sequence[TableRow]) -> list[SampleRow]:
+    """The samples behind the rows of a sweep's table, in their order; cases without results are left out."""
+    found: dict[tuple[str, str, int], list[SampledRun]] = defaultdict(list)
+    scanned = open_results(results).scan(sweep, SampledRun)
+    for run in newest(run for run in scanned if isinstance(run, SampledRun)):
+        if run.status == "ok" and isinstance(run, SampledRun):
+            found[run.case.id, run.stack.key, run.case.kernel_version].append(run)
+    examined = []
+    for row in rows:
+        runs = found.get((row.case_id, row.stack, row.kernel_version))
+        if runs:
+            examined.append(_examine(row, runs))
+    return examined
+
+
+def _examine(row: TableRow, runs: Sequence[SampledRun]) -> SampleRow:
+    launches = [np.asarray(run.samples_s) for run in runs]
+    medians_s = [float(np.median(values)) for values in launches]
+    logs = np.log(medians_s) if min(medians_s) > 0 else np.empty(0)
+    between = statistics.kruskal_wallis(launches)
+    ranks = _ranks_test(runs)
+    low_s, high_s = statistics.bootstrap_interval(launches, np.random.default_rng(0))
+    return SampleRow(
+        sweep=row.sweep,
+        case_id=row.case_id,
+        stack=row.stack,
+        launches=len(runs),
+        converged=sum(run.stopping is not None and run.stopping.reason == "converged" for run in runs),
+        samples=sum(map(len, launches)),
+        effective_samples=sum(map(statistics.effective_samples, launches)),
+        autocorrelation=float(np.median([statistics.lag1_autocorrelation(values) for values in launches])),
+        cv=row.cv,
+        launch_cv=statistics.coefficient_of_variation(medians_s),
+        launches_p=between.p_value if between else None,
+        launches_effect=between.effect_size if between else None,
+        ranks_p=ranks.p_value if ranks else None,
+        ranks_effect=ranks.effect_size if ranks else None,
+        imbalance=_imbalance(runs),
+        normality_p=statistics.normality(logs),
+        median_s=row.median_s,
+        low_s=row.low_s,
+        high_s=row.high_s,
+        bootstrap_low_s=low_s,
+        bootstrap_high_s=high_s,
+    )
+
+
+def _ranks_test(runs: Sequence[SampledRun]) -> statistics.RankTest | None:
+    """Whether ranks are alike, one median a rank and launch: as many groups as ranks, as many values as launches."""
+    by_launch = [run.rank_median_s for run in runs]
+    if len({len(medians_s) for medians_s in by_launch}) != 1:
+        return None
+    return statistics.kruskal_wallis(np.array(by_launch).T.tolist())
+
+
+def _imbalance(runs: Sequence[SampledRun]) -> float | None:
+    shares = [max(run.rank_median_s) / np.mean(run.rank_median_s) for run in runs if sum(run.rank_median_s) > 0]
+    return float(np.median(shares)) if shares else None

@@ -1,0 +1,53 @@
+"""JUnit XML, which every CI system shows: a suite a sweep, a test a case."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+from harness.analyse.scaling import ScalingTable, TableRow
+from harness.present.exports.measured import Measured
+
+# XML 1.0 has no way to write these, and a kernel's message may hold them
+_UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def render(measured: Measured, format_: str) -> bytes:
+    """Failed cases and wrong answers are failures, missing and unavailable ones are skipped; times are medians."""
+    root = ElementTree.Element("testsuites", name="scalemark")
+    for table in measured.tables:
+        root.append(_suite(table))
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
+
+
+def _suite(table: ScalingTable) -> ElementTree.Element:
+    cases = [_case(row) for row in table.rows]
+    counts = {
+        "tests": len(cases),
+        "failures": sum(case.find("failure") is not None for case in cases),
+        "skipped": sum(case.find("skipped") is not None for case in cases),
+        "errors": len(table.damages),
+    }
+    suite = ElementTree.Element(
+        "testsuite", {"name": table.sweep} | {name: str(count) for name, count in counts.items()}
+    )
+    suite.extend(cases)
+    if table.damages:
+        ElementTree.SubElement(suite, "system-err").text = _writable("\n".join(table.damages))
+    return suite
+
+
+def _case(row: TableRow) -> ElementTree.Element:
+    name = row.case_id if row.stack in ("", "bare") else f"{row.case_id} {row.stack}"
+    time = {} if row.median_s is None else {"time": f"{row.median_s:.9f}"}
+    case = ElementTree.Element("testcase", {"classname": f"{row.kernel}.{row.backend}", "name": name, **time})
+    if row.is_bad:
+        element = "skipped" if row.status in ("missing", "unavailable") else "failure"
+        kind = "wrong answer" if row.status == "ok" else row.status.replace("_", " ")
+        ElementTree.SubElement(case, element, {"message": _writable(row.message or kind), "type": kind})
+    return case
+
+
+def _writable(text: str) -> str:
+    return _UNWRITABLE.sub("�", text)

@@ -1,0 +1,80 @@
+"""Histories: for people a line that can be taken in at a glance, then the segments; for programs a row a segment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from harness.analyse.history import CaseHistory, Segment
+from harness.analyse.side import TIME
+from harness.present import units
+from harness.present.render import rows as render_rows
+
+_LEVELS = "▁▂▃▄▅▆▇█"
+_CHANGE = "│"
+# of more cases than this, those that never changed are counted and not listed
+_LISTED = 20
+
+
+def render(histories: Sequence[CaseHistory], metric: str, format_: str) -> str:
+    """The histories as ``text``, ``csv``, ``json`` or ``markdown``; but for text, one row a segment."""
+    if format_ == "text":
+        told = [_tell(item, metric) for item in histories if len(item.segments) > 1 or len(histories) <= _LISTED]
+        if len(told) < len(histories):
+            told.append(f"{len(histories) - len(told):,} more cases without a change")
+        return "\n\n".join(told)
+    return render_rows([row for history in histories for row in _rows(history)], format_)
+
+
+def sparkline(values: Sequence[float], changes: Sequence[int]) -> str:
+    """One block a value, as high as it lies between the smallest and the largest, with a bar before each change."""
+    low, high = min(values), max(values)
+    step = (high - low) / (len(_LEVELS) - 1) or 1.0
+    blocks = [_LEVELS[round((value - low) / step)] for value in values]
+    return "".join(_CHANGE + block if index in changes else block for index, block in enumerate(blocks))
+
+
+def _tell(history: CaseHistory, metric: str) -> str:
+    values = [point.value for point in history.points]
+    changes: list[int] = []
+    for segment in history.segments[:-1]:
+        changes.append((changes[-1] if changes else 0) + segment.points)
+    ends = f"{_value(min(values), metric)} to {_value(max(values), metric)}"
+    stack = f"  {history.stack}" if history.stack else ""
+    lines = [
+        f"{history.case_id}{stack}" + ("  WORSE" if history.is_worse else ""),
+        f"  {sparkline(values, changes)}  {ends}",
+    ]
+    lines += [f"  {_describe(segment, metric)}" for segment in history.segments]
+    if history.left_out:
+        lines.append(f"  left out: {history.left_out}")
+    return "\n".join(lines)
+
+
+def _describe(segment: Segment, metric: str) -> str:
+    span = segment.first if segment.first == segment.last else f"{segment.first} to {segment.last}"
+    text = f"{_value(segment.value, metric)}  {span}  ({segment.when[:10]}, {segment.launches:,} launches)"
+    if segment.ratio is None or segment.low is None or segment.high is None:
+        return text
+    change, low, high = (f"{100 * (ratio - 1):+.1f} %" for ratio in (segment.ratio, segment.low, segment.high))
+    return f"{text}  {change} [{low}, {high}] after {segment.changed_after}"
+
+
+def _rows(history: CaseHistory) -> list[dict[str, Any]]:
+    newest = len(history.segments) - 1
+    return [
+        {
+            "case_id": history.case_id,
+            "stack": history.stack,
+            "segment": index,
+            **msgspec.structs.asdict(segment),
+            "worse": history.is_worse and index == newest,
+        }
+        for index, segment in enumerate(history.segments)
+    ]
+
+
+def _value(value: float, metric: str) -> str:
+    return units.duration(value) if metric == TIME else units.quantity(value)

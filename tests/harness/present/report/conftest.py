@@ -1,0 +1,86 @@
+"""A sweep of invented results that scale in known ways, as large as asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.analyse import scaling
+from harness.present.report.content import Report
+from harness.store.manifest import write_manifest
+from harness.store.record import Environment
+from harness.store.write import write_record
+from harness.workflow.report import gather
+from kernels.api import Work
+
+SUPPORT = Path(__file__).parents[3] / "support"
+RANKS = (1, 2, 4, 8, 16)
+# of each backend, the serial share of its work (Amdahl)
+SERIAL = {"good": 0.001, "partly": 0.05, "bad": 0.6, "worst": 0.9}
+
+
+@pytest.fixture
+def write_sweep(tmp_path, make_case, make_record, make_sweep) -> Callable[..., Path]:
+    """Write ``problems`` problems of every backend over all ranks, in ``launches`` launches, and return the folder."""
+
+    def write(
+        name: str = "results", problems: int = 1, launches: int = 3, samples: int = 20, kernels: int = 1, factor: float = 1.0
+    ) -> Path:
+        folder = tmp_path / name
+        generator = np.random.default_rng(0)
+        cases = []
+        for kernel in range(kernels):
+            for problem in range(problems):
+                for backend, serial in SERIAL.items():
+                    for ranks in RANKS:
+                        parameters = {"size_bytes": 1024 * 4**problem, "label": "<script>alert('$x$ & \"y\"')</script>"}
+                        settings = {"kernel": f"invented{kernel}", "parameters": parameters}
+                        case = make_case(ranks, backend, f"{problem:08x}", **settings)
+                        step_s = factor * 1e-3 * (1 + problem) * (serial + (1 - serial) / ranks)
+                        for repeat in range(launches):
+                            drawn_s = step_s * np.exp(0.01 * generator.standard_normal(samples))
+                            settings = {
+                                "rank_median_s": (step_s * np.linspace(0.9, 1.1, ranks)).tolist(),
+                                "work": Work(items=10.0, item="step", flops=1e6 / ranks, memory_bytes=1e6 / ranks),
+                                "environment": environment(),
+                            }
+                            write_record(folder, make_record(case, drawn_s.tolist(), repeat, **settings))
+                        cases.append(case)
+        write_manifest(folder, make_sweep(cases, repeats=launches))
+        return folder
+
+    return write
+
+
+def environment() -> Environment:
+    return Environment(
+        hosts=["node1"], cpu={"model": "<b>Abacus</b>", "cores": 16}, memory_bytes=2**34, gpus=[],
+        operating_system="Invented 1.0", python="3.11.0", libraries={"numpy": "2.0"}, mpi={"library": "MPI"},
+        code={"version": "0"}, placement={"ranks": [{"rank": 0, "cores": [0]}]}, variables={}, load_average=0.5,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def browser(monkeypatch) -> Iterator[Any]:
+    """A headless Chromium, if there is one."""
+    monkeypatch.syspath_prepend(SUPPORT)
+    import browser as driver
+
+    if driver.CHROMIUM is None:
+        pytest.skip("needs Chromium: apt-get install chromium")
+    with driver.Browser() as page:
+        yield page
+
+
+@pytest.fixture
+def make_report() -> Callable[[Path], Report]:
+    """The report on all sweeps of a results folder."""
+
+    def make(results: Path) -> Report:
+        return gather(results, [scaling.make_table(results, "trial")])
+
+    return make

@@ -1,0 +1,156 @@
+import csv
+import io
+import json
+
+import pytest
+
+from harness.analyse.scaling import ScalingTable, TableRow
+from harness.present.table import render
+
+
+@pytest.fixture
+def make_row():
+    def make(ranks=1, backend="fast", **settings):
+        row = {
+            "sweep": "trial",
+            "case_id": f"invented.{backend}.n1r{ranks}t1.0",
+            "kernel": "invented",
+            "backend": backend,
+            "parameters": {"message_bytes": 65536, "dtype": "float32"},
+            "nodes": 1,
+            "ranks": ranks,
+            "threads": 1,
+            "stack": "bare",
+            "status": "ok",
+            "series": f"invented.{backend}.t1.0",
+            "launches": 3,
+            "samples": 300,
+            "median_s": 12.3e-6,
+            "low_s": 11.9e-6,
+            "high_s": 12.7e-6,
+            "min_s": 1e-6,
+            "p99_s": 2e-5,
+            "rate": 1 / 3,
+            "rate_unit": "step/s",
+            "figures": {"bandwidth": 0.1, "cache": "cold"},
+            "figure_units": {"bandwidth": "B/s", "cache": ""},
+        }
+        return TableRow(**(row | settings))
+
+    return make
+
+
+@pytest.fixture
+def draw(monkeypatch):
+    """The text of rows at a terminal's width."""
+
+    def drawn(*rows, width=120, mode="strong"):
+        monkeypatch.setenv("COLUMNS", str(width))
+        return render([ScalingTable(sweep="trial", mode=mode, rows=list(rows))], "text")
+
+    return drawn
+
+
+DESIGNED = """
+sweep case_id kernel backend parameters nodes ranks threads stack status launches samples median_s low_s high_s min_s
+p99_s rate rate_unit speedup efficiency bound fraction_of_bound check_error figures
+"""
+
+
+def test_json_has_the_designed_columns_with_exact_numbers(make_row):
+    (row,) = json.loads(render([ScalingTable(sweep="trial", mode="strong", rows=[make_row()])], "json"))
+    assert " ".join(row).startswith(" ".join(DESIGNED.split()))
+    assert row["rate"] == 1 / 3
+    assert row["parameters"] == {"message_bytes": 65536, "dtype": "float32"}
+    assert row["figures"] == {"bandwidth": 0.1, "cache": "cold"}
+    assert row["speedup"] is None
+
+
+def test_csv_tells_the_same_as_json(make_row):
+    table = ScalingTable(
+        sweep="trial", mode="strong", rows=[make_row(), make_row(2, status="failed", message='a "b", c\nd')]
+    )
+    objects = json.loads(render([table], "json"))
+    lines = list(csv.DictReader(io.StringIO(render([table], "csv"))))
+    assert len(lines) == len(objects)
+    for line, row in zip(lines, objects, strict=True):
+        assert list(line) == list(row)
+        for name, value in row.items():
+            if isinstance(value, str):
+                assert line[name] == value
+            else:
+                assert (json.loads(line[name]) if line[name] else None) == value
+
+
+def test_markdown_is_a_table_without_empty_columns(make_row):
+    text = render([ScalingTable(sweep="trial", mode="strong", rows=[make_row(message="a | b")])], "markdown")
+    head, rule, line = text.splitlines()
+    assert head.count("|") == rule.count("|") == line.replace("\\|", "").count("|")
+    assert " median_s |" in head
+    assert "speedup" not in head
+    assert "message_bytes=65536, dtype=float32" in line
+    assert "a \\| b" in line
+
+
+def test_text_shows_scaling_and_the_fastest_backend(make_row, draw):
+    base, base_slow = "invented.fast.n1r1t1.0", "invented.slow.n1r1t1.0"
+    text = draw(
+        make_row(1, peer_speedup=15.2, speedup=1.0, efficiency=1.0, base_case_id=base),
+        make_row(2, peer_speedup=14.0, speedup=1.5, efficiency=0.75, base_case_id=base),
+        make_row(1, "slow", peer_speedup=1.0, speedup=1.0, efficiency=1.0, base_case_id=base_slow),
+        make_row(2, "slow", peer_speedup=1.0, speedup=1.8, efficiency=0.9, base_case_id=base_slow),
+    )
+    assert "invented  strong scaling  sweep trial" in text
+    assert "fastest: fast at 2 of 2 points" in text
+    assert "efficiency at 2 ranks: fast 75 %, slow 90 %" in text
+    first, second = [line for line in text.splitlines() if "12.3 µs" in line][:2]
+    assert "base" in first
+    assert "15.2×" in first
+    assert "1.50×" in second
+    assert "75 %" in second
+    assert "fast" not in second
+    assert "message_bytes=65536 dtype=float32 · device cpu · stack bare · nodes 1 · threads 1" in text
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_text_keeps_to_the_width_and_always_shows_the_case_its_time_and_efficiency(make_row, draw, width):
+    base = "invented.fast.n1r1t1.0"
+    rows = [make_row(ranks, speedup=1.0, efficiency=1 / ranks, base_case_id=base) for ranks in (1, 2)]
+    text = draw(*rows, width=width)
+    assert max(map(len, text.splitlines())) <= width
+    for name in ("backend", "ranks", "median", "efficiency"):
+        assert name in text
+    assert ("p99" in text) == (width >= 120)
+
+
+def test_text_marks_what_is_no_result_and_says_why(make_row, draw):
+    nothing = {"median_s": None, "low_s": None, "high_s": None, "rate": None, "figures": {}}
+    text = draw(
+        make_row(1),
+        make_row(2, check_passed=False, message="the check failed: error 0.3"),
+        make_row(4, status="out_of_memory", message="memory ran out", **nothing),
+        *[make_row(8 + more, status="missing", message="not measured yet", **nothing) for more in range(5)],
+    )
+    marked = [line for line in text.splitlines() if line.startswith("✗")]
+    assert sum("12.3 µs" in line for line in marked) == 1
+    assert sum("out of memory" in line for line in marked) == 2
+    assert "✗ the check failed: error 0.3  invented.fast.n1r2t1.0" in text
+    assert "✗ missing: not measured yet" in text
+    assert "and 2 more" in text
+
+
+def test_parameters_that_grow_with_the_ranks_stand_beside_them(make_row, draw):
+    text = draw(
+        *[
+            make_row(ranks, parameters={"batch": 64 * ranks, "storage": storage}, series=f"invented.fast.t1.{storage}")
+            for storage in ("cold", "warm")
+            for ranks in (1, 2)
+        ],
+        mode="weak",
+    )
+    head = next(line for line in text.splitlines() if "backend" in line)
+    assert head.split()[:4] == ["storage", "backend", "ranks", "batch"]
+
+
+def test_a_sweep_without_cases_says_so(draw):
+    assert "no cases" in draw()
