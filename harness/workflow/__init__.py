@@ -1,0 +1,1 @@
+"""What each command does: the rooms put in order. Each module answers with an exit code."""

@@ -1,0 +1,196 @@
+"""Measuring: one case, or what sweeps lack, here or through a cluster's scheduler."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+from msgspec import Struct
+
+from harness.case import Case, CaseGroup, Device, Sweep, SweepFile, expand
+from harness.launch import cluster, local, plan, selection
+from harness.launch.jobs import Job
+from harness.launch.site import Site, load_site
+from harness.launch.stacks import find_stacks
+from harness.launch.supervisor import Setting
+from harness.present import progress
+from harness.present import status as status_view
+from harness.store import read, source_code
+from harness.store.manifest import write_manifest
+from harness.store.record import Stack
+from harness.workflow.against import Against, make_against
+from harness.workflow.codes import DONE, say
+from harness.workflow.tables import keep_table, print_tables
+from kernels import registry
+from kernels.api import InputError
+
+# cases that ``scalemark run`` measured one by one; every call adds a launch
+RUN_SWEEP = "run"
+
+
+class Manner(Struct, frozen=True, kw_only=True):
+    """How to measure, whatever is measured. Without a site the allocation is this machine.
+
+    With ``against``, sweeps are measured in its two stacks, and ``stacks_of`` is not asked.
+    """
+
+    results: Path
+    limit_s: float
+    stacks_of: Callable[[Case], list[Stack]]
+    site: Site | None = None
+    detach: bool = False
+    against: Against | None = None
+
+
+def make_manner(
+    results: Path,
+    limit_s: float,
+    stacks: tuple[str, ...],
+    site: str | None,
+    detach: bool = False,
+    base: str | None = None,
+    threshold: float = 0.05,
+) -> Manner:
+    """The manner that options ask for; raises `InputError` for a site, a base or an option that cannot be meant.
+
+    ``base`` and ``threshold`` are what `make_against` takes.
+    """
+    if detach and site is None:
+        raise InputError("--detach goes with --site: only a cluster's jobs go on by themselves")
+    return Manner(
+        results=results,
+        limit_s=limit_s,
+        stacks_of=find_stacks(stacks),
+        site=load_site(site) if site else None,
+        detach=detach,
+        against=make_against(base, stacks, results, threshold) if base else None,
+    )
+
+
+def run(
+    kernel: str,
+    backend: str | None,
+    settings: dict[str, Any],
+    device: Device,
+    scale: dict[str, Any],
+    manner: Manner,
+    format_: str,
+) -> int:
+    """Measure one case once more and print its row.
+
+    ``scale`` has nodes, ranks_per_node, threads and, how they are measured, budget_s and synchronisation.
+    """
+    first = next(iter(registry.load(kernel).backends))
+    group = CaseGroup(kernel=kernel, backend=backend or first, set=settings, device=device)
+    file = SweepFile(
+        name=RUN_SWEEP,
+        mode="none",
+        nodes=(scale["nodes"],),
+        ranks_per_node=(scale["ranks_per_node"],),
+        threads=(scale["threads"],),
+        repeats=1,
+        budget_s=scale["budget_s"],
+        synchronisation=scale["synchronisation"],
+        cases=(group,),
+    )
+    sweep = expand(file)
+    if len(sweep.cases) != 1:
+        raise InputError(f"run measures one case, found {len(sweep.cases)}; `scalemark sweep` takes lists")
+    _check_fits(sweep, manner)
+    case = sweep.cases[0].case
+    with local.claim(manner.results, sweep):
+        write_manifest(manner.results, sweep)
+        repeat = read.next_repeat(manner.results, sweep.name, case.id)
+        stacks = manner.stacks_of(case)
+        launches = [plan.Launch(scale=case.scale, stack=stack, repeat=repeat, cases=[case]) for stack in stacks]
+        _measure(launches, [], sweep, manner)
+    return print_tables(manner.results, [sweep.name], format_, only=case.id)
+
+
+def sweep(what: tuple[str, ...], choice: dict[str, Any], manner: Manner, format_: str, dry_run: bool) -> int:
+    """Measure what sweeps lack, then keep their tables and print them, or the verdicts on what is measured in pairs.
+
+    ``choice`` is what `find_sweeps` takes.
+    """
+    sweeps = selection.find_sweeps(what, **choice)
+    for item in sweeps:
+        _check_fits(item, manner)
+    if dry_run:
+        for item in sweeps:
+            _print_plan(item, manner, format_)
+        return DONE
+    for item in sweeps:
+        for reason in item.left_out:
+            say(f"left out: {reason}")
+        with local.claim(manner.results, item):
+            write_manifest(manner.results, item)
+            jobs = cluster.active(manner.results, item.name) if manner.site else []
+            _measure(_missing(item, manner, jobs), jobs, item, manner)
+    if manner.detach:
+        say("the jobs go on by themselves; `scalemark status` tells how far they are")
+        return DONE
+    names = [item.name for item in sweeps]
+    if manner.against is not None:
+        code = manner.against.judge(sweeps, manner.results, format_)
+    else:
+        code = print_tables(manner.results, names, format_)
+    kept = [path for name in names for path in keep_table(manner.results, name)]
+    say(f"records: {manner.results / 'runs'}; tables: {', '.join(map(str, kept))}")
+    return code
+
+
+def _check_fits(sweep: Sweep, manner: Manner) -> None:
+    if manner.site is None:
+        plan.check_fits_here(sweep)
+
+
+def _missing(sweep: Sweep, manner: Manner, jobs: Iterable[Job]) -> list[plan.Launch]:
+    """The launches that are neither measured nor in a job that waits or runs."""
+    done = read.finished(manner.results, sweep.name, [item.case for item in sweep.cases])
+    in_jobs = {(case.id, launch.stack.key, launch.repeat) for job in jobs for launch, case in job.runs()}
+    if manner.against is not None:
+        return manner.against.plan(sweep, done | in_jobs)
+    return plan.plan_launches(sweep, manner.stacks_of, done | in_jobs)
+
+
+def _measure(launches: list[plan.Launch], jobs: list[Job], sweep: Sweep, manner: Manner) -> None:
+    setting = _make_setting(sweep, manner)
+    if manner.site is None:
+        local.run_launches(launches, setting, progress.make_observer())
+        return
+    submitted = cluster.submit(launches, manner.site, setting)
+    for job in submitted:
+        say(f"job {job.ticket.job_id if job.ticket else '?'}: {job.folder / 'job.sh'}")
+    if manner.detach:
+        return
+    observer = progress.make_observer()
+    try:
+        cluster.follow([*jobs, *submitted], observer)
+    except KeyboardInterrupt:
+        say("the jobs go on; `scalemark status` tells how far they are, scancel ends them")
+        raise
+    finally:
+        observer.close()
+
+
+def _make_setting(sweep: Sweep, manner: Manner) -> Setting:
+    return Setting(
+        results=manner.results,
+        sweep=sweep.name,
+        budget_s=sweep.budget_s,
+        synchronisation=sweep.synchronisation,
+        limit_s=manner.limit_s,
+        code=source_code.describe(),
+    )
+
+
+def _print_plan(sweep: Sweep, manner: Manner, format_: str) -> None:
+    launches = _missing(sweep, manner, [])
+    runs = Counter(case.id for launch in launches for case in launch.cases)
+    click.echo(status_view.render_plan(sweep, runs, plan.expected_s(launches, sweep.budget_s), format_))
+    if manner.site is not None and format_ == "text":
+        for script in cluster.scripts(launches, manner.site, _make_setting(sweep, manner)):
+            click.echo(f"\n{script}")

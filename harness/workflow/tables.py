@@ -1,0 +1,52 @@
+"""Scaling tables of what is measured: printed, kept beside the records, judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+import msgspec
+
+from harness.analyse import scaling
+from harness.present import table as table_view
+from harness.store.results import open_results
+from harness.store.write import write_atomic
+from harness.workflow.codes import BAD_ANSWER, BAD_QUESTION, DONE, say
+
+
+def table(names: tuple[str, ...], results: Path, format_: str) -> int:
+    """Print scaling tables."""
+    return print_tables(results, names or open_results(results).sweep_names(), format_)
+
+
+def print_tables(results: Path, names: Iterable[str], format_: str, only: str = "") -> int:
+    """Print the tables of sweeps, or of them only the case of that id; returns the exit code."""
+    tables = [scaling.make_table(results, name) for name in names]
+    if only:
+        tables = [
+            msgspec.structs.replace(table, rows=[row for row in table.rows if row.case_id == only]) for table in tables
+        ]
+    click.echo(table_view.render(tables, format_))
+    return judge(tables)
+
+
+def keep_table(results: Path, name: str) -> list[Path]:
+    """The table beside the records, for people and for programs."""
+    paths = []
+    for format_, suffix in (("markdown", "md"), ("csv", "csv")):
+        path = results / "tables" / f"{name}.{suffix}"
+        write_atomic(path, table_view.render([scaling.make_table(results, name)], format_).encode() + b"\n")
+        paths.append(path)
+    return paths
+
+
+def judge(tables: Iterable[scaling.ScalingTable]) -> int:
+    """The exit code, every damaged file named."""
+    tables = list(tables)
+    damages = [damage for table in tables for damage in table.damages]
+    for damage in damages:
+        say(str(damage))
+    if damages:
+        return BAD_QUESTION
+    return BAD_ANSWER if any(table.is_bad for table in tables) else DONE
