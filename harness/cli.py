@@ -186,8 +186,7 @@ def cli() -> None:
     scalemark history qcnn_layer                             when did it change?
     scalemark report                                         all of it as a page to look at
     scalemark doctor                                         what is here and what will bite
-
-    The shell completes words after eval "$(_SCALEMARK_COMPLETE=bash_source scalemark)", or with zsh_source, fish_source.
+    eval "$(_SCALEMARK_COMPLETE=bash_source scalemark)"      completion in this shell; or zsh_source, fish_source
 
     Exit codes: 0 done and clean; 1 the answer is bad (a failed or missing case, a failed check); 2 the question is bad
     (usage, a malformed file); 3 nothing is bad, but a comparison stayed inconclusive; 130 interrupted.
@@ -293,7 +292,7 @@ def sweep(
     scalemark sweep allreduce circuit_sim --ranks-per-node 1,2
     scalemark sweep qcnn_layer --backend torch,lightning --set batch=16,64 --mode weak --repeats 5
     scalemark sweep allreduce --nodes 1,2,4 --ranks-per-node 2 --site mycluster --stack auto
-    scalemark sweep local_quick --against origin/main --repeats 5 --threshold 2%
+    scalemark sweep local_strong --against origin/main --repeats 5 --threshold 2%
     scalemark sweep allreduce --against old/allreduce.sif --stack new/allreduce.sif
     """
     from harness.workflow import measure

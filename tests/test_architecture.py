@@ -23,7 +23,7 @@ ARROWS = {
         "kernels.registry",
     },
     "harness.doctor": {
-        "harness.case", "harness.launch", "harness.measure.clock", "harness.store", "kernels",
+        "harness.case", "harness.launch", "harness.measure.clock", "harness.measure.energy", "harness.store", "kernels",
     },
     "harness.present": {
         "harness.analyse", "harness.case", "harness.doctor", "harness.store", "harness.statistics", "kernels.api",

@@ -26,11 +26,13 @@ class CaseSamples(Struct, frozen=True, eq=False, kw_only=True):
 
     ``ordered_s`` is all samples in seconds, float64, ascending [samples]. ``rank_shares`` is each rank's median over
     the mean rank's, the median over launches [ranks]; empty where a launch has other ranks than the next, or one.
+    ``limits_s`` are the seconds that a step takes at least, by what limits it, the median over launches.
     ``environments`` are the JSON objects of the runs, each once.
     """
 
     ordered_s: np.ndarray
     rank_shares: list[float]
+    limits_s: dict[str, float]
     environments: list[bytes]
 
 
@@ -52,8 +54,14 @@ def _collect(launches: Sequence[SampledRun]) -> CaseSamples:
     return CaseSamples(
         ordered_s=np.sort(np.concatenate([np.asarray(run.samples_s, dtype=float) for run in launches])),
         rank_shares=_rank_shares([run.rank_median_s for run in launches]),
+        limits_s=_limits([run.limits for run in launches]),
         environments=list(dict.fromkeys(bytes(run.environment) for run in launches)),
     )
+
+
+def _limits(launches: Sequence[dict[str, float]]) -> dict[str, float]:
+    names = dict.fromkeys(name for limits in launches for name in limits)
+    return {name: float(np.median([limits[name] for limits in launches if name in limits])) for name in names}
 
 
 def _rank_shares(medians_s: Sequence[Sequence[float]]) -> list[float]:

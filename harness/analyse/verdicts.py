@@ -53,9 +53,8 @@ def _judge_one(ratio: Ratio, is_change: bool, limit: float, p_needed: float, hig
 
 def _advise(ratio: Ratio, limit: float, p_needed: float, beyond: bool) -> str:
     extra = launches_to_settle(ratio, limit, p_needed)
+    one, several = ("pair", "pairs") if ratio.pairs else ("launch a side", "launches a side")
     if extra is None:
-        return f"not settled by {MOST_LAUNCHES} more launches a side: the ratio is too close to the threshold"
+        return f"not settled by {MOST_LAUNCHES} more {several}: the ratio is too close to the threshold"
     reason = "not significant among so many cases: " if beyond else ""
-    if ratio.pairs:
-        return f"{reason}{extra} more {'pair' if extra == 1 else 'pairs'} would settle it"
-    return f"{reason}{extra} more {'launch' if extra == 1 else 'launches'} a side would settle it"
+    return f"{reason}{extra} more {one if extra == 1 else several} would settle it"

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from harness.doctor import (
+    energy,
     gpus,
     images,
     libraries,
@@ -60,6 +61,7 @@ def _of_machine() -> list[Examination]:
         Examination(memory.AREA, "size", partial(memory.examine_memory, ROOT)),
         Examination(memory.AREA, "huge pages", partial(memory.examine_huge_pages, ROOT)),
         Examination(memory.AREA, "shared memory", partial(memory.examine_shared_memory, ROOT)),
+        Examination(energy.AREA, "counters", energy.examine_counters),
         Examination(limits.AREA, "CPU quota", partial(limits.examine_cpu_quota, ROOT, allowed)),
         Examination(limits.AREA, "memory limit", partial(limits.examine_memory_limit, ROOT)),
         Examination(limits.AREA, "locked memory", partial(limits.examine_locked_memory, ROOT, locked_bytes)),

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from harness.case import Case, Scale, Sweep
+from harness.store.read import RunKey
 from harness.store.record import Stack
 from kernels.api import InputError
 
@@ -36,9 +37,7 @@ class Launch(Struct, frozen=True, kw_only=True):
     code: dict[str, Any] = {}
 
 
-def plan_launches(
-    sweep: Sweep, stacks_of: Callable[[Case], Iterable[Stack]], finished: set[tuple[str, str, int]]
-) -> list[Launch]:
+def plan_launches(sweep: Sweep, stacks_of: Callable[[Case], Iterable[Stack]], finished: set[RunKey]) -> list[Launch]:
     """The launches that measure, in the stacks of each case, what ``finished`` — (case id, stack key, repeat) — lacks.
 
     Repeats come outermost, so that an interrupted sweep has measured every case equally often, within one launch.
@@ -55,9 +54,7 @@ def plan_launches(
     ]
 
 
-def plan_pairs(
-    sweep: Sweep, stacks_of: Callable[[Case], tuple[Stack, Stack]], finished: set[tuple[str, str, int]]
-) -> list[Launch]:
+def plan_pairs(sweep: Sweep, stacks_of: Callable[[Case], tuple[Stack, Stack]], finished: set[RunKey]) -> list[Launch]:
     """The launches that measure each case in two stacks, one right after the other; which is first alternates.
 
     A pair of which one half is lacking is measured whole: halves of different days are no pair.
@@ -76,7 +73,7 @@ def plan_pairs(
     return launches
 
 
-def left_over(launches: Iterable[Launch], finished: set[tuple[str, str, int]]) -> list[Launch]:
+def left_over(launches: Iterable[Launch], finished: set[RunKey]) -> list[Launch]:
     """The launches with those cases that ``finished`` lacks; of a pair both launches keep what either lacks."""
     launches = list(launches)
     lacking = {

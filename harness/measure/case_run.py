@@ -9,6 +9,7 @@ import numpy as np
 from msgspec import Struct
 
 from harness.case import Case
+from harness.measure.energy import EnergyMeter, energy_figures
 from harness.measure.limits import LaunchLimits
 from harness.measure.sampling import Samples, Sampling, take_samples
 from harness.measure.synchronisation import Synchroniser
@@ -22,7 +23,10 @@ class Unavailable(Exception):
 
 
 class Circumstances(Struct, frozen=True, kw_only=True):
-    """What the runs of one launch share and each record repeats. Without ``limits`` records tell none."""
+    """What the runs of one launch share and each record repeats.
+
+    Records tell no limits, and no energy, without what finds them.
+    """
 
     sweep: str
     launch: LaunchInfo
@@ -31,6 +35,7 @@ class Circumstances(Struct, frozen=True, kw_only=True):
     environment: Environment | None
     sampling: Sampling
     synchroniser: Synchroniser
+    energy: EnergyMeter | None = None
     limits: LaunchLimits | None = None
 
 
@@ -42,7 +47,10 @@ def run_case(case: Case, run_id: str, comm: Any, here: Circumstances, position: 
     started = utc_now()
     workload = _prepare(case, comm)
     try:
+        if here.energy:
+            here.energy.start()
         samples = take_samples(workload, comm, here.sampling, here.synchroniser)
+        spent_j = here.energy.stop() if here.energy else None
         check = workload.verify()
         median_s = comm.bcast(_median_s(samples) if samples else None)
         figures, work = workload.figures(median_s), workload.work()
@@ -53,6 +61,7 @@ def run_case(case: Case, run_id: str, comm: Any, here: Circumstances, position: 
     limits = here.limits.find(work, case.device) if here.limits else {}
     if samples is None:
         return None
+    steps = len(samples.warmup_s) + len(samples.samples_s)
     return Record(
         run_id=run_id,
         sweep=here.sweep,
@@ -70,7 +79,7 @@ def run_case(case: Case, run_id: str, comm: Any, here: Circumstances, position: 
         stopping=samples.stopping,
         timer=here.timer,
         check=check,
-        figures=figures,
+        figures=[*figures, *energy_figures(spent_j, steps, work.items)],
         work=work,
         limits=limits,
         environment=here.environment,

@@ -18,7 +18,7 @@ from kernels.calibration.calibrate import Calibrate
 from kernels.calibration.limits import Rates, bounds
 
 # the best of them stands; the first also warms up
-_ROUNDS = 4
+_ROUNDS = 3
 
 
 class Calibration(Struct, frozen=True, kw_only=True):

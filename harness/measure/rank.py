@@ -48,6 +48,7 @@ def main(folder: Path) -> int:
 def _circumstances(plan: LaunchPlan, comm: Any, placement: dict[str, Any]) -> Circumstances:
     from harness.measure.case_run import Circumstances
     from harness.measure.clock import measure_timer
+    from harness.measure.energy import EnergyMeter
     from harness.measure.environment import describe
     from harness.measure.limits import LaunchLimits
     from harness.measure.sampling import Sampling
@@ -63,6 +64,7 @@ def _circumstances(plan: LaunchPlan, comm: Any, placement: dict[str, Any]) -> Ci
         environment=environment,
         sampling=Sampling(budget_s=plan.budget_s),
         synchroniser=make_synchroniser(plan.synchronisation, comm),
+        energy=EnergyMeter(comm, placement["local_rank"]),
         limits=LaunchLimits(Path(plan.results), comm, plan.scale, plan.stack, environment),
     )
 

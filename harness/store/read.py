@@ -165,7 +165,7 @@ def check_samples(run: R, path: Path | str) -> R | Damage:
         counted_s = [sample_s for place, sample_s in enumerate(run.samples_s) if place not in missed]
         run = msgspec.structs.replace(run, samples_s=counted_s)
     if run.status == "ok" and not run.samples_s:
-        return Damage(path=Path(path), place="samples_s", found="none with status ok", right="a sample")
+        return Damage(path=Path(path), place="samples_s", found="none that counts with status ok", right="a sample")
     return run
 
 

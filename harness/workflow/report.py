@@ -75,6 +75,7 @@ def _write(content: Report, format_: str, output: Path | None) -> str:
             return str(target)
         from harness.present.report.figures import write_figures
 
-        return f"{len(write_figures(content, format_, target))} figures to {target}"
+        count = len(write_figures(content, format_, target))
+        return f"{count} {'figure' if count == 1 else 'figures'} to {target}"
     except OSError as error:
         raise InputError(f"{target}: {error.strerror or error}") from error

@@ -120,6 +120,22 @@ def test_run_measures_one_more_launch_each_time(scalemark: Scalemark) -> None:
     assert scalemark("run", "faulty", "--set", "fault=wrong", "--budget-s", "0.05").returncode == 1
 
 
+def test_the_command_line_chooses_windows_for_a_sweep_file_and_the_record_says_so(
+    scalemark: Scalemark, tmp_path: Path
+) -> None:
+    Path("sums.toml").write_text(
+        'name = "sums"\nsynchronisation = "barrier"\nranks_per_node = [2]\nrepeats = 1\nbudget_s = 0.5\n'
+        '[[cases]]\nkernel = "allreduce"\nbackend = "mpi"\n'
+    )
+    done = scalemark("sweep", "sums.toml", "--synchronisation", "window", "--format", "json")
+    (path,) = tmp_path.glob("results/runs/sums/*/*.json")
+    record = json.loads(path.read_bytes())
+    (row,) = json.loads(done.stdout)
+    assert record["synchronisation"] == "window", record["message"]
+    assert len(record["window"]["clocks"]) == 2
+    assert row["samples"] == len(record["samples_s"]) - len(record["missed_window"]) > 0
+
+
 def test_a_dry_run_shows_cases_and_time_and_measures_nothing(scalemark: Scalemark) -> None:
     done = scalemark(*SLOW_NAPS, "--dry-run")
     assert done.returncode == 0
@@ -188,3 +204,23 @@ def test_two_sweeps_of_one_name_do_not_disturb_each_other(scalemark: Scalemark) 
     assert "another process is measuring it" in second.stderr
     process.communicate(timeout=60)
     assert process.returncode == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk to fill")
+def test_a_full_disk_is_told_and_loses_nothing(scalemark: Scalemark, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    results.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(results)], check=True)
+    try:
+        done = scalemark(*NAPS, "--repeats", "9", "--set", "index=0,1,2,3", "--set", "step_s=0")
+        assert done.returncode == 1
+        assert "No space left on device" in done.stderr
+        kept = {path: path.read_bytes() for path in records()}
+        assert kept
+        subprocess.run(["mount", "-o", "remount,size=64m", str(results)], check=True)
+        again = scalemark(*NAPS, "--repeats", "9", "--set", "index=0,1,2,3", "--set", "step_s=0", "--format", "json")
+        assert again.returncode == 0, again.stderr
+        assert {row["launches"] for row in json.loads(again.stdout)} == {9}
+        assert {path: path.read_bytes() for path in kept} == kept
+    finally:
+        subprocess.run(["umount", str(results)], check=True)

@@ -19,7 +19,7 @@ _WIDTH, _HEIGHT = 190, 18
 
 
 def changes(table: CompareTable | None) -> Markup:
-    """The verdicts, what differs in the circumstances, or how to get an answer where there is nothing to compare."""
+    """The verdicts on times, what differs in the circumstances, or how to get an answer where there is none."""
     title = element("h2", "What changed")
     if table is None:
         hint = ["Compared with nothing: ", element("code", "scalemark report --against @NAME"), " names a baseline."]
@@ -51,10 +51,13 @@ def _differences(table: CompareTable) -> Markup:
 
 
 def _verdicts(rows: Sequence[Comparison]) -> Markup:
-    reach = max(0.1, *(abs(math.log(bound)) for row in rows for bound in (row.low, row.high) if bound))
+    reach = max([0.1, *(abs(math.log(bound)) for row in rows for bound in (row.low, row.high) if bound)])
     reach = min(reach, math.log(4))
     headers = ("", "case", "base", "new", "ratio", "90 % interval", "")
-    head = element("tr", *(element("th", name, scope="col") for name in headers))
+    numbers = ("base", "new", "ratio")
+    head = element(
+        "tr", *(element("th", name, scope="col", class_="number" if name in numbers else None) for name in headers)
+    )
     body = [_verdict_row(row, reach) for row in rows]
     return element("div", element("table", element("thead", head), element("tbody", *body)), class_="scroll")
 
@@ -65,8 +68,8 @@ def _verdict_row(row: Comparison, reach: float) -> Markup:
         "tr",
         element("td", element("span", row.verdict, class_=f"tag {kind}")),
         element("td", element("code", row.case_id)),
-        element("td", units.significant(row.base) if row.base else "–", class_="number"),
-        element("td", units.significant(row.new) if row.new else "–", class_="number"),
+        element("td", units.duration(row.base) if row.base else "–", class_="number"),
+        element("td", units.duration(row.new) if row.new else "–", class_="number"),
         element("td", units.ratio(row.ratio) if row.ratio else "–", class_="number"),
         element("td", _forest(row, reach)),
         element("td", row.message, class_="quiet"),

@@ -16,6 +16,10 @@ from kernels.api import InputError
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#b04f8e", "#b88600", "#3a9bd9", "#6b4fbb", "#5c6675")
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 _DASHES = {"ideal": (0, (5, 4)), "law": (0, (1, 2)), "bound": (0, (8, 3, 2, 3))}
+_NAMES = {"ideal": "ideal", "law": "fitted law", "bound": "bound"}
+_NEUTRAL = "#5c6675"
+# of a legend beside one another
+_ENTRIES = 4
 # inches: one column of a two-column page, and a row of a plot that has one a case
 _WIDTH, _HEIGHT, _WIDE, _ROW = 3.5, 2.5, 7.0, 0.17
 _SETTINGS: dict[Any, Any] = {
@@ -66,7 +70,7 @@ def _figure(plot: Plot, section: Section) -> Any:
     handles, labels = axes.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
     if unique and not plot.is_wide:
-        axes.legend(unique.values(), unique.keys())
+        figure.legend(unique.values(), unique.keys(), loc="outside lower center", ncols=min(len(unique), _ENTRIES))
     return figure
 
 
@@ -81,14 +85,13 @@ def _scale(axis: Any, set_scale: Any, set_limits: Any, wanted: Axis) -> None:
 
 def _draw_mark(axes: Any, mark: Mark, colours: Mapping[str, int]) -> None:
     index = colours.get(mark.backend, 0)
-    colour = _COLOURS[index % len(_COLOURS)] if mark.backend else "#5c6675"
+    colour = _COLOURS[index % len(_COLOURS)] if mark.backend else _NEUTRAL
     if isinstance(mark, Area):
         axes.fill(*zip(*mark.outline, strict=True), facecolor=colour, edgecolor=colour, alpha=0.6, linewidth=0.4)
     elif isinstance(mark, Curve):
-        is_ideal = mark.role == "ideal"
         axes.plot(
-            *zip(*mark.points, strict=True), linestyle=_DASHES[mark.role], color="#5c6675" if is_ideal else colour,
-            linewidth=0.9, label="ideal" if is_ideal else None,
+            *zip(*mark.points, strict=True), linestyle=_DASHES[mark.role], linewidth=0.9, label=_NAMES[mark.role],
+            color=_NEUTRAL if mark.role == "ideal" else colour,
         )  # fmt: skip
     else:
         _draw_dots(axes, mark, colour, _MARKERS[index % len(_MARKERS)])

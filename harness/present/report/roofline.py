@@ -14,7 +14,7 @@ from harness.present.report.scaling_plots import describe
 def roofline(section: Section) -> list[Plot]:
     """One plot, of a rank's flop/s over flop a byte with the roof, where both are counted and some bound is known."""
     rows = [row for row in section.rows if row.counts and row.median_s and _intensity(row)]
-    roof = _roof(rows)
+    roof = _roof(section, rows)
     if not roof:
         return []
     marks: list[Mark] = [Curve(role="bound", points=roof, tip="the roof: memory bandwidth, then arithmetic")]
@@ -51,16 +51,16 @@ def _intensity(row: TableRow) -> float:
     return row.work.flops / row.work.memory_bytes if row.work and row.work.memory_bytes else 0.0
 
 
-def _roof(rows: Sequence[TableRow]) -> list[tuple[float, float]]:
-    """Flop/s over intensity from the cases whose bound is memory and those whose bound is arithmetic."""
+def _roof(section: Section, rows: Sequence[TableRow]) -> list[tuple[float, float]]:
+    """Flop/s over intensity: the highest of the cases' roofs, for ranks share memory and data fit caches."""
     bandwidth = peak = 0.0
     for row in rows:
-        if row.work and row.median_s and row.fraction_of_bound:
-            bound_s = row.median_s * row.fraction_of_bound
-            if row.bound == "memory":
-                bandwidth = max(bandwidth, row.work.memory_bytes / bound_s)
-            elif row.bound == "compute":
-                peak = max(peak, row.work.flops / bound_s)
+        samples = section.samples.get((row.case_id, row.stack))
+        limits_s = samples.limits_s if samples else {}
+        if row.work and limits_s.get("memory_s"):
+            bandwidth = max(bandwidth, row.work.memory_bytes / limits_s["memory_s"])
+        if row.work and limits_s.get("compute_s"):
+            peak = max(peak, row.work.flops / limits_s["compute_s"])
     if not (peak or bandwidth):
         return []
     intensities = [_intensity(row) for row in rows]

@@ -29,7 +29,8 @@ def append(path, text="\n# changed\n"):
 
 def test_every_kernel_has_an_image_whose_check_can_be_asked_for():
     table = recipes.read_table(PROJECT)
-    assert set(registry.names()) <= {recipe.row.kernel for recipe in table.values()}
+    # `calibrate` is measured in the images of the others
+    assert set(registry.names()) - {"calibrate"} <= {recipe.row.kernel for recipe in table.values()}
     for recipe in table.values():
         assert recipe.path.exists()
         if recipe.row.kernel:

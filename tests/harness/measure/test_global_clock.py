@@ -47,7 +47,7 @@ def check_clocks_that_differ_become_one(comm: MPI.Comm) -> None:
 @pytest.mark.parametrize("ranks", [1, 2, 3])
 def test_clocks_that_differ_become_one(ranks: int) -> None:
     mpiexec = str(Path(sys.executable).with_name("mpiexec"))
-    subprocess.run([mpiexec, "-n", str(ranks), sys.executable, __file__], check=True, timeout=120)
+    subprocess.run([mpiexec, "-n", str(ranks), sys.executable, "-m", "mpi4py", __file__], check=True, timeout=60)
 
 
 if __name__ == "__main__":

@@ -56,9 +56,9 @@ def check_a_sample_is_the_slowest_rank(comm: MPI.Comm, synchroniser: Synchronise
     if samples is None:
         return
     counted = np.delete(samples.samples_s, samples.missed_window)
-    assert np.min(counted) >= STEP_S * comm.size * 0.999
-    assert np.median(counted) < STEP_S * comm.size * 2
-    np.testing.assert_allclose(samples.rank_median_s, STEP_S * (1 + np.arange(comm.size)), rtol=0.5)
+    # other processes may hold a rank up, but nothing makes it quicker
+    assert STEP_S * comm.size * 0.99 <= np.min(counted) < STEP_S * comm.size * 1.5
+    assert (np.array(samples.rank_median_s) >= STEP_S * (1 + np.arange(comm.size))).all()
     assert (samples.window is None) == (synchroniser.name == "barrier")
 
 
@@ -94,7 +94,7 @@ def check_nothing_but_missed_windows_is_an_error(comm: MPI.Comm, window: Window)
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_steps_start_together_or_are_flagged(ranks: int) -> None:
     mpiexec = str(Path(sys.executable).with_name("mpiexec"))
-    subprocess.run([mpiexec, "-n", str(ranks), sys.executable, __file__], check=True, timeout=120)
+    subprocess.run([mpiexec, "-n", str(ranks), sys.executable, "-m", "mpi4py", __file__], check=True, timeout=60)
 
 
 if __name__ == "__main__":

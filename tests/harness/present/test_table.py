@@ -154,3 +154,25 @@ def test_parameters_that_grow_with_the_ranks_stand_beside_them(make_row, draw):
 
 def test_a_sweep_without_cases_says_so(draw):
     assert "no cases" in draw()
+
+
+def test_the_limit_stands_beside_how_near_it_is_and_beyond_it_is_marked(draw, make_row):
+    text = draw(
+        make_row(bound="memory", fraction_of_bound=0.42),
+        make_row(2, bound="network latency", fraction_of_bound=1.3),
+    )
+    assert "42 %  memory" in text
+    assert "! 130 %  network latency" in text
+    assert "! faster than the limit of network latency allows" in text
+    assert "invented.fast.n1r2t1.0" in text.partition("! faster")[2]
+
+
+def test_a_row_at_its_limit_is_not_complained_of(draw, make_row):
+    assert "!" not in draw(make_row(bound="memory", fraction_of_bound=1.04))
+
+
+def test_many_figures_of_one_case_stand_below_each_other(draw, make_row):
+    names = [f"rate_{index}" for index in range(9)]
+    row = make_row(figures=dict.fromkeys(names, 1e9), figure_units=dict.fromkeys(names, "B/s"))
+    lines = draw(row, width=80).splitlines()
+    assert sum(line.startswith("rate ") and line.endswith("1.00 GB/s") for line in lines) == 9

@@ -39,7 +39,7 @@ def damaged_file(tmp_path, make_case, make_record):
             lambda content: content.replace(b'"samples_s":[1.0]', b'"samples_s":["x"]'),
             "samples_s[0]: found `str`; right would be `float`",
         ),
-        (lambda content: content.replace(b'"samples_s":[1.0]', b'"samples_s":[]'), "samples_s: found none"),
+        (lambda content: content.replace(b'"samples_s":[1.0]', b'"samples_s":[]'), "samples_s: found none that counts"),
     ],
 )
 def test_damaged_file_is_named_in_one_line_and_the_rest_is_read(tmp_path, damaged_file, spoil, said):
@@ -50,6 +50,21 @@ def test_damaged_file_is_named_in_one_line_and_the_rest_is_read(tmp_path, damage
     assert str(bad) in str(damages[0])
     assert said in str(damages[0])
     assert "\n" not in str(damages[0])
+
+
+def test_samples_that_missed_their_window_do_not_count(tmp_path, make_case, make_record):
+    samples_s = [9.0, 1.0, 9.0, 3.0]
+    path = write_record(tmp_path, make_record(make_case(), samples_s, missed_window=[0, 2]))
+    (run,), _ = read_runs(tmp_path)
+    assert run.samples_s == [1.0, 3.0]
+    assert msgspec.json.decode(path.read_bytes())["samples_s"] == samples_s
+
+
+def test_a_record_whose_samples_all_missed_their_window_is_damage(tmp_path, make_case, make_record):
+    write_record(tmp_path, make_record(make_case(), [1.0], missed_window=[0]))
+    runs, (damage,) = read_runs(tmp_path)
+    assert not runs
+    assert "samples_s: found none that counts" in str(damage)
 
 
 def test_files_still_being_written_and_other_files_are_no_damage(tmp_path, damaged_file):

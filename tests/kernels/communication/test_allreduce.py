@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ def check_sums(comm: MPI.Comm, dtype: str) -> None:
     size = np.dtype(dtype).itemsize
     for elements in ELEMENTS:
         parameters = AllreduceParameters(message_bytes=elements * size, dtype=dtype, seed=elements)
-        for backend in ("mpi4py", "gloo"):
+        for backend in ("mpi4py", "mpi", "gloo"):
             workload = KERNEL.prepare(backend, parameters, comm)
             for _ in range(3):
                 workload.step()
@@ -54,10 +55,31 @@ def check_a_wrong_answer_is_seen_on_all_ranks(comm: MPI.Comm) -> None:
         assert not workload.verify().passed
 
 
+def check_compiled_steps_are_done_and_timed(comm: MPI.Comm) -> None:
+    """The sum is in the very buffer that `verify` looks at, and the times tell of waiting and of the call apart."""
+    parameters = AllreduceParameters(message_bytes=8 * ELEMENTS[-1], dtype="float64")
+    workload = KERNEL.prepare("mpi", parameters, comm)
+    assert isinstance(workload, Allreduce)
+    opens_ns = time.perf_counter_ns() + 5_000_000 * np.arange(4)
+    for starts_ns in (None, opens_ns):
+        workload.received[:] = np.nan
+        called_ns = time.perf_counter_ns()
+        times_ns = workload.time_steps(4, starts_ns)
+        assert times_ns is not None
+        assert workload.verify().passed
+        # ready, began, ended, ready for the next, ...
+        assert (np.diff(times_ns.T.ravel(), prepend=called_ns, append=time.perf_counter_ns()) >= 0).all()
+        assert starts_ns is None or (times_ns[1] >= starts_ns).all()
+    workload.received[-1] = np.nan
+    assert not workload.verify().passed
+    workload.step()
+    assert workload.verify().passed
+
+
 @pytest.mark.parametrize("ranks", [1, 2, 3])
 def test_ranks_agree_with_the_sum_in_higher_precision(ranks: int) -> None:
     mpiexec = str(Path(sys.executable).with_name("mpiexec"))
-    subprocess.run([mpiexec, "-n", str(ranks), sys.executable, __file__], check=True, timeout=120)
+    subprocess.run([mpiexec, "-n", str(ranks), sys.executable, "-m", "mpi4py", __file__], check=True, timeout=120)
 
 
 def test_inputs_differ_between_ranks_blocks_and_seeds_and_come_again() -> None:
@@ -101,6 +123,7 @@ def test_values_out_of_range_are_refused(values: dict[str, str]) -> None:
 def test_backends_say_where_they_sum() -> None:
     missing = {name: backend.missing for name, backend in KERNEL.backends.items()}
     assert missing["mpi4py"]("cpu") is None
+    assert missing["mpi"]("cpu") is None
     assert missing["gloo"]("cpu") is None
     assert "CPU" in (missing["gloo"]("cuda") or "")
     assert "GPU" in (missing["nccl"]("cpu") or "")
@@ -110,3 +133,4 @@ if __name__ == "__main__":
     check_sums(MPI.COMM_WORLD, "float32")
     check_sums(MPI.COMM_WORLD, "float64")
     check_a_wrong_answer_is_seen_on_all_ranks(MPI.COMM_WORLD)
+    check_compiled_steps_are_done_and_timed(MPI.COMM_WORLD)

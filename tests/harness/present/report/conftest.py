@@ -28,7 +28,12 @@ def write_sweep(tmp_path, make_case, make_record, make_sweep) -> Callable[..., P
     """Write ``problems`` problems of every backend over all ranks, in ``launches`` launches, and return the folder."""
 
     def write(
-        name: str = "results", problems: int = 1, launches: int = 3, samples: int = 20, kernels: int = 1, factor: float = 1.0
+        name: str = "results",
+        problems: int = 1,
+        launches: int = 3,
+        samples: int = 20,
+        kernels: int = 1,
+        factor: float = 1.0,
     ) -> Path:
         folder = tmp_path / name
         generator = np.random.default_rng(0)

@@ -13,6 +13,9 @@ import pytest
 from harness.analyse import compare
 from harness.analyse.side import read_side
 from harness.present.report.page import render_page
+from harness.store.manifest import write_manifest
+from harness.store.write import write_record
+from kernels.api import Figure
 
 # of HTML, those that need no end
 VOID = {"meta", "input"}
@@ -53,10 +56,6 @@ class Reader(HTMLParser):
 @pytest.fixture
 def hostile(tmp_path, make_case, make_record, make_sweep):
     """A results folder in which everything that may hold markup holds some: parameters, figures, messages."""
-    from harness.store.manifest import write_manifest
-    from harness.store.write import write_record
-    from kernels.api import Figure
-
     attack = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
     parameters = {"label": attack}
     good, bad = make_case(2, parameters=parameters), make_case(2, "other", parameters={"label": f"{attack}2"})

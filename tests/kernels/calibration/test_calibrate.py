@@ -1,0 +1,115 @@
+"""Real rates of this machine, held against other programs' measure of the same; generously, for machines are shared."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.linalg.blas import sgemm
+
+from kernels import registry
+
+ON_TWO_RANKS = """
+import json
+from mpi4py import MPI
+from kernels import registry
+workload = registry.load("calibrate").prepare("host", comm=MPI.COMM_WORLD)
+workload.step()
+figures, check = workload.figures(0.0), workload.verify()
+workload.close()
+if MPI.COMM_WORLD.rank == 0:
+    found = {figure.name: figure.value for figure in figures}
+    print(json.dumps({"figures": found, "error": check.error, "tolerance": check.tolerance}))
+"""
+
+
+@pytest.fixture(scope="module")
+def two_ranks(tmp_path_factory):
+    """Figures and check of one round on two ranks."""
+    folder = tmp_path_factory.mktemp("calibrate")
+    mpiexec = Path(sys.executable).with_name("mpiexec")
+    one_thread = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+    environment = os.environ | one_thread | {"SCALEMARK_DATA": str(folder)}
+    command = [mpiexec, "-n", "2", sys.executable, "-c", ON_TWO_RANKS]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True, env=environment)
+    return json.loads(ended.stdout) | {"left": list(folder.iterdir())}
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """The workload after two rounds in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SCALEMARK_DATA", str(tmp_path_factory.mktemp("data")))
+        workload = registry.load("calibrate").prepare("host")
+    for _ in range(2):
+        workload.step()
+    yield workload
+    workload.close()
+
+
+def test_what_was_timed_was_done(alone, two_ranks):
+    assert alone.verify().passed
+    assert two_ranks["error"] <= two_ranks["tolerance"]
+
+
+def test_two_ranks_have_a_link_and_leave_no_file(two_ranks):
+    figures = two_ranks["figures"]
+    assert 1e-8 < figures["within_node_latency"] < 1e-3
+    assert 1e8 < figures["within_node_bandwidth"] < 1e12
+    assert not {name for name in figures if name.startswith("between_nodes")}
+    assert two_ranks["left"] == []
+
+
+def test_a_process_alone_has_no_link(alone):
+    rates = alone.rates()
+    assert rates.within_node is None
+    assert rates.between_nodes is None
+
+
+def test_caches_are_faster_than_memory(alone):
+    bandwidth = alone.rates().bandwidth
+    assert bandwidth[min(bandwidth)] > bandwidth[max(bandwidth)]
+
+
+def test_more_rounds_never_make_a_rate_worse(alone):
+    before = alone.rates()
+    alone.step()
+    after = alone.rates()
+    assert all(after.bandwidth[size] >= rate for size, rate in before.bandwidth.items())
+    assert all(after.arithmetic[dtype] >= rate for dtype, rate in before.arithmetic.items())
+
+
+def test_the_matrix_rate_is_near_that_of_scipys_blas(alone):
+    left, right = np.random.default_rng(0).standard_normal((2, 1024, 1024), dtype=np.float32)
+    times_s = []
+    for _ in range(10):
+        start_s = time.perf_counter()
+        sgemm(1.0, left, right)
+        times_s.append(time.perf_counter() - start_s)
+    rate = 2 * 1024**3 / min(times_s)
+    assert 0.3 < alone.rates().arithmetic["float32"] / rate < 6
+
+
+def test_the_bandwidth_of_memory_is_near_that_of_numpys_copy(alone):
+    source = np.ones(1 << 24)
+    target = np.empty_like(source)
+    times_s = []
+    for _ in range(8):
+        start_s = time.perf_counter()
+        np.copyto(target, source)
+        times_s.append(time.perf_counter() - start_s)
+    copied = 2 * source.nbytes / min(times_s)
+    figures = {figure.name: figure.value for figure in alone.figures(0.0)}
+    assert 0.4 < figures["core_copy"] / copied < 2.5
+    assert figures["noise"] >= 0
+
+
+def test_each_backend_says_what_it_needs():
+    backends = registry.load("calibrate").backends
+    assert backends["host"].missing("cpu") is None
+    assert "--device cuda" in backends["gpu"].missing("cpu")
+    assert "--backend gpu" in backends["host"].missing("cuda")
