@@ -69,7 +69,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def cluster(session: nox.Session) -> None:
-    """Put up a four-node Slurm with Apptainer on this machine, build the images, run the cluster's journeys, take it down."""
+    """Put up a four-node Slurm with Apptainer, build the images, run the cluster's journeys, take it down."""
     if os.geteuid() != 0 or not Path("/etc/debian_version").exists():
         session.error("the cluster session needs root on a Debian machine: it installs Slurm and Apptainer")
     install(session)

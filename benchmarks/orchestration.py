@@ -4,8 +4,8 @@
 
 A case's cost is the wall time of the whole command, start of Python and MPI included, over the number of cases; the
 sampling budget is the shortest there is, so that almost nothing but orchestration is left. ReFrame's cost is measured
-in the same run when its command `reframe` is installed (in an environment of its own, named by --reframe); without it the
-figure that was measured for its local scheduler on two cores stands in, and the output says so.
+in the same run when its command is installed (in an environment of its own, named by --reframe); without it the figure
+that was measured for its local scheduler on two cores stands in, and the output says so.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def main() -> int:
     for row in rows:
         print(
             f"{row['ranks']} ranks: {row['case_s'] * 1e3:.1f} ms a case inside, "
-            f"{row['whole_case_s'] * 1e3:.1f} ms with its start [{row['low_s'] * 1e3:.1f} to {row['high_s'] * 1e3:.1f}]; "
+            f"{row['whole_case_s'] * 1e3:.1f} with its start [{row['low_s'] * 1e3:.1f} to {row['high_s'] * 1e3:.1f}]; "
             f"ReFrame {peer_s * 1e3:.0f} ms ({source}): {peer_s / row['whole_case_s']:.1f} times as much"
         )
     print(json.dumps({"target_s": TARGET_S, "reframe_case_s": peer_s, "reframe": source, "rows": rows}))

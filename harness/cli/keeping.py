@@ -1,0 +1,106 @@
+"""Commands that keep results and hand them on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.cli.options import (
+    complete_sweeps,
+    format_option,
+    results_option,
+)
+
+
+@click.command()
+@click.argument("target", type=click.Path(path_type=Path))
+@click.argument("sweeps", nargs=-1, shell_complete=complete_sweeps)
+@results_option
+def pack(target: Path, sweeps: tuple[str, ...], results: Path) -> int:
+    """Pack all records, or those of SWEEPS, into one Parquet file. Whatever reads results reads it: --results FILE.
+
+    \b
+    scalemark pack results.parquet
+    scalemark table --results results.parquet
+    """
+    from harness.workflow import keep
+
+    return keep.pack_results(results, sweeps, target)
+
+
+@click.group()
+def baseline() -> None:
+    """Named results that later ones are compared with: `scalemark compare @NAME results`."""
+
+
+@baseline.command("save")
+@click.argument("name")
+@click.argument("sweeps", nargs=-1, shell_complete=complete_sweeps)
+@results_option
+def save_baseline(name: str, sweeps: tuple[str, ...], results: Path) -> int:
+    """Keep the newest runs of all sweeps, or of SWEEPS, as NAME.
+
+    \b
+    scalemark baseline save main local_strong
+    """
+    from harness.workflow import keep
+
+    return keep.save_baseline(results, name, sweeps)
+
+
+@baseline.command("list")
+@results_option
+@format_option
+def list_baselines(results: Path, format_: str) -> int:
+    """What is kept, oldest first."""
+    from harness.workflow import keep
+
+    return keep.list_baselines(results, format_)
+
+
+@baseline.command("show")
+@click.argument("name")
+@results_option
+@format_option
+def show_baseline(name: str, results: Path, format_: str) -> int:
+    """The cases of a baseline."""
+    from harness.workflow import keep
+
+    return keep.show_baseline(results, name, format_)
+
+
+@baseline.command("remove")
+@click.argument("names", nargs=-1, required=True)
+@results_option
+def remove_baselines(names: tuple[str, ...], results: Path) -> int:
+    """Delete baselines."""
+    from harness.workflow import keep
+
+    return keep.remove_baselines(results, names)
+
+
+@click.command()
+@click.argument("sweeps", nargs=-1, shell_complete=complete_sweeps)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["csv", "json", "markdown", "parquet", "pytest-benchmark", "extra-p", "openmetrics", "junit"]),
+    required=True,
+    help="Whose format.",
+)
+@click.option("--output", type=click.Path(path_type=Path), help="Where to write; standard output when not given.")
+@results_option
+def export(sweeps: tuple[str, ...], format_: str, output: Path | None, results: Path) -> int:
+    """All sweeps, or SWEEPS, in the format of another tool.
+
+    \b
+    scalemark export --format junit --output junit.xml
+    scalemark export allreduce --format extra-p --output allreduce.txt
+    """
+    from harness.workflow import export as export_
+
+    return export_.export(results, sweeps, format_, output)
+
+
+COMMANDS = [pack, baseline, export]

@@ -1,0 +1,20 @@
+#!/bin/bash
+# What optional tests need on a Debian machine, as root: Chromium for the report's page, SimGrid for projections.
+# Links Debian's SimGrid module into the environment of the Python given, which must be of Debian's version.
+# usage: setup-optional.sh PYTHON
+set -euo pipefail
+python=$1
+
+missing=
+for package in chromium python3-simgrid; do
+    dpkg-query -W -f='${db:Status-Status}' $package 2>/dev/null | grep -qx installed || missing="$missing $package"
+done
+if [ -n "$missing" ]; then
+    apt-get -qq update
+    # shellcheck disable=SC2086
+    DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends -o Dpkg::Use-Pty=0 $missing > /dev/null
+fi
+
+module=$(dpkg -L python3-simgrid | grep "/simgrid.*\.so$")
+ln -sf "$module" "$("$python" -c 'import sysconfig; print(sysconfig.get_path("platlib"))')/"
+"$python" -c 'import simgrid'
