@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import os
+import sys
 
 from kernels.api import InputError, Kernel
 
@@ -43,7 +44,20 @@ def load(name: str) -> Kernel:
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names())}"
         raise InputError(f"no kernel {name!r}; {hint}")
     module, _, attribute = targets[name].partition(":")
+    if name not in _BUILT_IN | _HIDDEN:
+        return _load_foreign(name, module, attribute)
     kernel: Kernel = getattr(importlib.import_module(module), attribute)
+    return kernel
+
+
+def _load_foreign(name: str, module: str, attribute: str) -> Kernel:
+    """A user's own kernel, also from a module that lies in the working directory."""
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    try:
+        kernel: Kernel = getattr(importlib.import_module(module), attribute)
+    except (ModuleNotFoundError, AttributeError) as error:
+        raise InputError(f"SCALEMARK_KERNELS: {name}={module}:{attribute}: {error}") from error
     return kernel
 
 

@@ -21,7 +21,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
     """One case on both sides. The fields are the columns that programs read.
 
     ``ratio`` is NEW over BASE of the metric, ``low`` and ``high`` enclose it with 90 % probability: each alone is a
-    95 % bound. ``base`` and ``new`` are the metric's medians over launches (seconds, if it is the time).
+    95 % bound. ``base`` and ``new`` are the metric's geometric means over launches (seconds, if it is the time).
     """
 
     case_id: str
@@ -202,8 +202,11 @@ def _judged(
 
 
 def _middle(outcomes: Sequence[Outcome]) -> float | None:
+    """The launches' typical value, as the ratio has it: their geometric mean where all are positive."""
     values = [outcome.value for outcome in outcomes if outcome.status == "ok" and outcome.value is not None]
-    return float(np.median(values)) if values else None
+    if not values:
+        return None
+    return float(np.exp(np.log(values).mean()) if min(values) > 0 else np.mean(values))
 
 
 def _check_metric(base: Side, new: Side, metric: str) -> None:

@@ -173,7 +173,7 @@ def _make_row(sweep: Sweep, item: SweepCase, stack: str, found: Sequence[Run]) -
     work = done[-1].work if done else None
     limit = binding_limit(done)
     figures, units = middle_figures(done)
-    status, message = _judge(case, found, runs, done)
+    status, message = _judge(sweep, case, found, runs)
     row = TableRow(
         sweep=sweep.name,
         case_id=case.id,
@@ -205,9 +205,11 @@ def _make_row(sweep: Sweep, item: SweepCase, stack: str, found: Sequence[Run]) -
 
 
 def _judge(
-    case: Case, found: Sequence[Run], runs: Sequence[Run], done: Sequence[Run]
+    sweep: Sweep, case: Case, found: Sequence[Run], runs: Sequence[Run]
 ) -> tuple[Status | Literal["missing"], str]:
-    """Status and message of a row: the first launch without a result speaks for the case, else a wrong answer."""
+    """Status and message of a row: the first launch without a result speaks for the case, then what is not measured
+    yet, then a wrong answer.
+    """
     if not runs:
         versions = sorted({run.case.kernel_version for run in found})
         if versions:
@@ -220,7 +222,9 @@ def _judge(
     unfinished = [run for run in runs if run.status != "ok"]
     if unfinished:
         return unfinished[0].status, unfinished[0].message + share.format(len(unfinished))
-    wrong = [run for run in done if run.check is not None and not run.check.passed]
+    if len(runs) < sweep.repeats:
+        return "missing", f"{len(runs)} of {sweep.repeats} launches measured"
+    wrong = [run for run in runs if run.check is not None and not run.check.passed]
     return "ok", wrong[0].message + share.format(len(wrong)) if wrong else ""
 
 

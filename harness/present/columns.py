@@ -68,7 +68,7 @@ def make_columns(rows: Sequence[TableRow]) -> list[Column]:
         *([_column("", rows, _mark, right=False)] if any(row.is_bad for row in rows) else []),
         *_case_columns(rows),
         _column("median", rows, _median),
-        _column("±", rows, lambda row: _share(_half_width(row)), rank=3),
+        _column("±", rows, _plus_minus, rank=3),
         *_scaling_columns(rows),
         *_peer_columns(rows),
         *_rate_columns(rows),
@@ -197,6 +197,12 @@ def _half_width(row: TableRow) -> float | None:
     if row.low_s is None or row.high_s is None or not row.median_s:
         return None
     return (row.high_s - row.low_s) / 2 / row.median_s
+
+
+def _plus_minus(row: TableRow) -> Cell:
+    """Half the interval; past 100 % the launches differ too much, or are too few, for a number to say more."""
+    half = _half_width(row)
+    return Cell(">100 %", "yellow") if half is not None and half > 1 else _share(half)
 
 
 def _interval(row: TableRow) -> Cell:

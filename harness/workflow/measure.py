@@ -99,12 +99,12 @@ def run(
     sweep = expand(file)
     if len(sweep.cases) != 1:
         raise InputError(f"run measures one case, found {len(sweep.cases)}; `scalemark sweep` takes lists")
-    _check_fits(sweep, manner)
+    _check(sweep, manner)
     case = sweep.cases[0].case
+    stacks = manner.stacks_of(case)
     with local.claim(manner.results, sweep):
         write_manifest(manner.results, sweep)
         repeat = read.next_repeat(manner.results, sweep.name, case.id)
-        stacks = manner.stacks_of(case)
         launches = [plan.Launch(scale=case.scale, stack=stack, repeat=repeat, cases=[case]) for stack in stacks]
         _measure(launches, [], sweep, manner)
     return print_tables(manner.results, [sweep.name], format_, only=case.id)
@@ -117,7 +117,7 @@ def sweep(what: tuple[str, ...], choice: dict[str, Any], manner: Manner, format_
     """
     sweeps = selection.find_sweeps(what, **choice)
     for item in sweeps:
-        _check_fits(item, manner)
+        _check(item, manner)
     if dry_run:
         for item in sweeps:
             _print_plan(item, manner, format_)
@@ -142,9 +142,12 @@ def sweep(what: tuple[str, ...], choice: dict[str, Any], manner: Manner, format_
     return code
 
 
-def _check_fits(sweep: Sweep, manner: Manner) -> None:
+def _check(sweep: Sweep, manner: Manner) -> None:
+    """Raise `InputError` for what cannot be measured, before anything is written or started."""
     if manner.site is None:
         plan.check_fits_here(sweep)
+    for item in sweep.cases:
+        manner.stacks_of(item.case)
 
 
 def _missing(sweep: Sweep, manner: Manner, jobs: Iterable[Job]) -> list[plan.Launch]:

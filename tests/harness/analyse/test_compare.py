@@ -67,7 +67,7 @@ def test_cases_join_by_id_and_each_gets_its_verdict(side):
     slow = next(row for row in table.rows if row.verdict == "slower")
     assert slow.ratio == pytest.approx(1.1)
     assert slow.low < 1.1 < slow.high
-    assert (slow.base, slow.new) == (1.0, pytest.approx(1.1))
+    assert (slow.base, slow.new) == (pytest.approx(1.0, rel=1e-5), pytest.approx(1.1, rel=1e-5))
 
 
 def test_a_launch_that_failed_or_answered_wrongly_makes_the_case_failed(side, tmp_path, make_case, make_record):
