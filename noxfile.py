@@ -96,3 +96,11 @@ def docs(session: nox.Session) -> None:
     """The pages of docs/ that are made from the code."""
     install(session)
     session.run(sys.executable, "docs/make_commands.py")
+
+
+@nox.session
+def microbench(session: nox.Session) -> None:
+    """Microbenchmarks of the hot single-process pieces; every run is kept under .benchmarks/."""
+    install(session)
+    options = ["--benchmark-autosave", "--benchmark-group-by=func", "--benchmark-columns=min,median,iqr,rounds"]
+    session.run(sys.executable, "-m", "pytest", "benchmarks", *options, *session.posargs)
