@@ -18,7 +18,7 @@ import pytest
 
 from harness.store.record import Record
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(590)]
 
 Scalemark = Callable[..., subprocess.CompletedProcess[str]]
 KERNELS = ("allreduce", "circuit_sim", "qcnn_layer", "mtl_step", "input_pipeline")
@@ -47,7 +47,7 @@ def run_record(*command: str) -> Record:
 
 def test_all_five_kernels_sweep_over_nodes_in_their_images(scalemark: Scalemark) -> None:
     write_site()
-    done = scalemark("sweep", "cluster", "--site", "./site.toml", "--stack", "auto", "--format", "json", timeout=1700)
+    done = scalemark("sweep", "cluster", "--site", "./site.toml", "--stack", "auto", "--format", "json", timeout=570)
     assert done.returncode == 0, done.stderr
     table = json.loads(done.stdout)
     found = {(row["kernel"], row["nodes"], row["ranks"]) for row in table}
