@@ -1,6 +1,6 @@
 """Whatever is killed at whatever moment: nothing measured is lost, torn or measured twice, and nobody is left over.
 
-SCALEMARK_KILLS sets how many times (CI: 200).
+SCALEMARK_KILLS sets how many times.
 """
 
 from __future__ import annotations
