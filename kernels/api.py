@@ -13,12 +13,14 @@ work and nothing else. Nothing here knows of the harness, so a kernel can be use
 
 from __future__ import annotations
 
-import importlib.util
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
+
+from kernels.explain import explain_invalid, suggest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,7 +91,8 @@ class Workload(ABC):
     """One prepared case on one rank. Every method is called on all ranks together.
 
     The constructor does all untimed work: it divides the problem over ``comm``'s ranks, makes real input (never
-    zeros or constants), compiles. It raises `InputError` for a problem that cannot be divided or read.
+    zeros or constants), compiles. It raises `InputError` for a problem that cannot be divided or read, and `tell`s
+    what takes longer than a user waits without asking.
     """
 
     def __init__(self, parameters: Any, comm: Any, device: str) -> None:
@@ -126,11 +129,23 @@ class Workload(ABC):
         """The counted work of one step; the docstring names the formula's source."""
 
     def figures(self, step_s: float) -> list[Figure]:
-        """Figures of merit beside time, given the median time of a step in seconds over the slowest rank."""
+        """Figures of merit beside time, given the median time of a step in seconds over the slowest rank.
+
+        The first is what the kernel is about: a narrow table has room for it alone.
+        """
         return []
 
     def close(self) -> None:  # noqa: B027
         """Give back threads, files and process groups."""
+
+
+def tell(doing: str) -> None:
+    """Say what takes long beside the measured work, such as making a data set on first use.
+
+    A sweep shows it in its progress, and the time limit of the case begins anew. Alone, it is a message of the logger
+    ``kernels`` at level INFO: ``logging.basicConfig(level="INFO")`` shows it.
+    """
+    logging.getLogger("kernels").info("%s", doing)
 
 
 def _grow_nothing(parameters: Any, ranks: int) -> Any:
@@ -141,16 +156,40 @@ def _check_nothing(parameters: Any, ranks: int) -> None:
     return None
 
 
+def _describe(name: str, values: tuple[Any, ...]) -> str:
+    return f"{name}={' or '.join(map(str, values))}"
+
+
 class Backend(msgspec.Struct, frozen=True):
     """One implementation of a kernel.
 
     ``missing`` answers, without importing anything heavy, why the backend cannot run on this machine, in a
-    sentence a user can act on, or None; it is given the device ("cpu", "cuda").
+    sentence a user can act on, or None; it is given the device ("cpu", "cuda"). ``threads_call_mpi`` where threads
+    beside the main one call MPI, as Horovod's do: MPI then takes locks, which small messages feel, so that such
+    backends get launches of their own. ``takes`` has the values of parameters of which the backend does not take all
+    that the kernel allows: ``{"precision": ("double",)}``; ``least_ranks`` are the fewest that it runs on.
     """
 
     summary: str
     workload: Callable[[Any, Any, str], Workload]
     missing: Callable[[str], str | None] = lambda device: None
+    threads_call_mpi: bool = False
+    takes: Mapping[str, tuple[Any, ...]] = {}
+    least_ranks: int = 1
+
+    def describe_takes(self) -> str:
+        """What it takes in words, as ``--set`` writes it: "precision=double"; empty where it takes everything."""
+        ranks = [] if self.least_ranks == 1 else [f"{self.least_ranks} ranks or more"]
+        return ", ".join([*ranks, *(_describe(name, values) for name, values in self.takes.items())])
+
+    def refusal(self, parameters: Any, ranks: int) -> str | None:
+        """What of this it does not take, in words: "takes precision=double, not single"; None where it takes all."""
+        if ranks < self.least_ranks:
+            return f"takes {self.least_ranks} ranks or more, not {ranks}"
+        for name, values in self.takes.items():
+            if (found := getattr(parameters, name)) not in values:
+                return f"takes {_describe(name, values)}, not {found}"
+        return None
 
 
 class Kernel(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,10 +213,16 @@ class Kernel(msgspec.Struct, frozen=True, kw_only=True):
     check: Callable[[Any, int], None] = _check_nothing
 
     def backend(self, name: str) -> Backend:
-        """The backend of that name; raises `InputError` naming those that exist."""
+        """The backend of that name; raises `InputError` with the nearest name and all."""
         if name not in self.backends:
-            raise InputError(f"kernel {self.name}: no backend {name!r}; it has {', '.join(self.backends)}")
+            raise InputError(f"kernel {self.name}: no backend {name!r}; {suggest(name, self.backends)}")
         return self.backends[name]
+
+    def check_case(self, backend: str, parameters: Any, ranks: int) -> None:
+        """Raise `InputError`, before anything is launched, for what the kernel or this backend of it does not take."""
+        if refusal := self.backend(backend).refusal(parameters, ranks):
+            raise InputError(f"kernel {self.name}: backend {backend} {refusal}")
+        self.check(parameters, ranks)
 
     def prepare(
         self, backend: str, parameters: Parameters | None = None, comm: Any = None, device: str = "cpu"
@@ -189,33 +234,21 @@ class Kernel(msgspec.Struct, frozen=True, kw_only=True):
             comm = MPI.COMM_SELF
         if parameters is None:
             parameters = self.parameters()
-        self.check(parameters, comm.size)
+        self.check_case(backend, parameters, comm.size)
         return self.backend(backend).workload(parameters, comm, device)
 
 
 def parse_parameters(kernel: Kernel, values: Mapping[str, Any]) -> Parameters:
     """Typed parameters from strings (a command line) or plain values (TOML); raises `InputError`."""
-    known = {field.name for field in msgspec.structs.fields(kernel.parameters)}
+    known = [field.name for field in msgspec.structs.fields(kernel.parameters)]
     for name in values:
         if name not in known:
-            raise InputError(f"kernel {kernel.name}: no parameter {name!r}; it has {', '.join(sorted(known))}")
+            raise InputError(f"kernel {kernel.name}: no parameter {name!r}; {suggest(name, known)}")
     try:
         return msgspec.convert(dict(values), kernel.parameters, strict=False)
     except msgspec.ValidationError as error:
-        reason, _, place = str(error).partition(" - at `$.")
-        name = place.rstrip("`")
-        found = f", found {values[name]!r}" if name in values else ""
-        raise InputError(f"kernel {kernel.name}: parameter {name}: {reason[:1].lower()}{reason[1:]}{found}") from error
-
-
-def needs(*modules: str, extra: str) -> Callable[[str], str | None]:
-    """A ``Backend.missing`` that asks for importable modules and names the extra that brings them."""
-
-    def missing(device: str) -> str | None:
-        absent = [module for module in modules if importlib.util.find_spec(module) is None]
-        return f"needs {', '.join(absent)}: pip install 'scalemark[{extra}]'" if absent else None
-
-    return missing
+        reason = explain_invalid(error, values, kernel.parameters)
+        raise InputError(f"kernel {kernel.name}: parameter {reason}") from error
 
 
 def divide(count: int, ranks: int, rank: int) -> range:
