@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from kernels.quantum.fusion import Step, Sweep
+from kernels.quantum import compiled_binding, layouts
+from kernels.quantum.compiled import Numbers, Structure
+from kernels.quantum.compiled_adjoint import InnerProducts
+from kernels.quantum.compiled_binding import Phases
+from kernels.quantum.fusion import Sweep
+from kernels.quantum.lanes import VECTOR_BYTES, aligned
+from kernels.quantum.layouts import Integers
+from kernels.quantum.lines import LINE_BYTES
 from kernels.quantum.primitives import Angle
+from kernels.quantum.steps import Step, Turn
+from kernels.quantum.tiles import Targets
+from kernels.quantum.turns import Halves
 
 
-class _AngleArray:
+class AngleArray:
     """A list of `Angle` as arrays, so that a batch of parameters gives all of them at once."""
 
     def __init__(self, angles: Iterable[Angle]) -> None:
         table = np.array(list(angles), dtype=np.float64).reshape(-1, 3)
         self.parameters = table[:, 0].astype(np.intp)
         self.scales, self.constants = table[:, 1], table[:, 2]
+        self.halves = Halves(self.parameters, self.scales / 2, self.constants / 2)
 
     def bind(self, angles: NDArray[np.float64]) -> NDArray[np.float64]:
         """From (batch, parameters) to (batch, angles)."""
@@ -26,53 +37,147 @@ class _AngleArray:
             return np.repeat(self.constants[None], len(angles), axis=0)
         return angles[:, self.parameters] * self.scales + self.constants
 
-
-class _PhaseArray:
-    """The phases of a step as one diagonal over row bits."""
-
-    def __init__(self, step: Step, bits: int) -> None:
-        masks = np.array([mask for mask, _ in step.phases], dtype=np.int64)
-        self.signs = 1.0 - 2.0 * (np.bitwise_count(masks[:, None] & np.arange(1 << bits)) & 1)
-        self.angles = _AngleArray(angle for _, angle in step.phases)
-
-    def bind(self, angles: NDArray[np.float64]) -> NDArray[np.complex128]:
-        """Factors of shape (batch, 2**bits)."""
-        return _phase_factors(self.angles.bind(angles), self.signs)
+    def add_derivatives(self, derivatives: NDArray[np.float64], sums: NDArray[np.float64]) -> None:
+        """Add derivatives by these angles (batch, angles) to those by the parameters (batch, parameters)."""
+        if self.scales.any():
+            np.add.at(sums, (np.arange(len(sums))[:, None], self.parameters), derivatives * self.scales)
 
 
-class BoundSweep:
-    """A sweep's structure as arrays; `bind` fills in the angles."""
+class _Diagonals:
+    """Tables of phases, each over so many states: masks of the states' bits, and angles."""
 
-    def __init__(self, sweep: Sweep) -> None:
-        self.row_targets, self.column_targets = sweep.row_targets, sweep.column_targets
-        rotations = [sorted(step.rotations.items(), reverse=True) for step in sweep.steps]
-        self.ends = np.cumsum([0, *map(len, rotations)])
-        self.bits = np.array([bit for step in rotations for bit, _ in step], dtype=np.int64)
-        self._rotations = _AngleArray(angle for step in rotations for _, angle in step)
-        row_bits = sweep.row_targets.size.bit_length() - 1
-        self._phases = [_PhaseArray(step, row_bits) for step in sweep.steps]
+    def __init__(self, tables: Sequence[Sequence[tuple[int, Angle]]]) -> None:
+        self.angles = AngleArray(angle for table in tables for _, angle in table)
+        masks = np.array([mask for table in tables for mask, _ in table], dtype=np.int64)
+        self.phases = Phases(layouts.ends(tables), masks, self.angles.halves)
+        self._tables = np.repeat(np.arange(len(tables)), np.diff(self.phases.ends))
 
-    def bind(self, angles: NDArray[np.float64], dtype: torch.dtype) -> tuple[NDArray, NDArray, NDArray]:
-        """Cosines and sines of half the rotation angles (batch, rotations); factors (batch, steps, rows)."""
+    def add_derivatives(self, derivatives: NDArray[np.float64], sums: NDArray[np.float64]) -> None:
+        """Add derivatives by the angles; given are those by a phase of each state alone (batch, tables, states)."""
+        compiled_binding.walsh_each(derivatives)
+        self.angles.add_derivatives(derivatives[:, self._tables, self.phases.masks], sums)
+
+
+def make_targets(sweeps: Sequence[Sweep], itemsize: int) -> Targets:
+    """Where tiles of amplitudes of so many bytes go: in lines if the permutation keeps them together."""
+    line = LINE_BYTES // itemsize
+    parts = [_in_lines(sweep, line) for sweep in sweeps]
+    lined = np.array([found is not None for found in parts], dtype=np.bool_)
+    rows, columns = (np.array([sweep[place] for sweep in sweeps], dtype=np.int64) for place in (1, 2))
+    none = np.zeros(line, np.int64), np.zeros(max(1, rows.shape[1] // line), np.int64)
+    line_rows, heads = (np.array(some) for some in zip(*(found or none for found in parts), strict=True))
+    skews = np.array([layouts.skews(targets, line) for targets in columns])
+    return Targets(rows, columns, lined, line_rows, heads, skews)
+
+
+def _in_lines(sweep: Sweep, line: int) -> tuple[Integers, Integers] | None:
+    rows = sweep.row_targets
+    line_rows = layouts.line_rows(rows, line)
+    if line_rows is None or sweep.column_targets.size < line:
+        return None
+    return line_rows, np.flatnonzero(((rows ^ rows[0]) & (line - 1)) == 0)
+
+
+class _Permuted:
+    """Sweeps that write tiles to permuted addresses."""
+
+    def __init__(self, sweeps: Sequence[Sweep]) -> None:
+        self._sweeps = sweeps
+        self._targets: dict[int, Targets] = {}
+
+    def targets(self, itemsize: int) -> Targets:
+        """See `make_targets`."""
+        if itemsize not in self._targets:
+            self._targets[itemsize] = make_targets(self._sweeps, itemsize)
+        return self._targets[itemsize]
+
+    def addresses(self, number: int) -> Integers:
+        """Where each amplitude goes in a sweep, (2**qubits,)."""
+        sweep = self._sweeps[number]
+        return (sweep.row_targets[:, None] ^ sweep.column_targets).flatten()
+
+
+class BoundSweeps(_Permuted):
+    """Sweeps of one number of rows, their structure as arrays; `bind` fills in the angles."""
+
+    def __init__(self, sweeps: Sequence[Sweep]) -> None:
+        super().__init__(sweeps)
+        self.count = len(sweeps)
+        self._rows = sweeps[0].row_targets.size if sweeps else 1
+        self._columns = sweeps[0].column_targets.size if sweeps else 1
+        steps = [step for sweep in sweeps for step in sweep.steps]
+        frames = [frame(step.turns, self._rows.bit_length() - 1) for step in steps]
+        turns = [turn for some, _, _ in frames for turn in some]
+        phases = [_divide(step, self._columns.bit_length() - 1) for step in steps]
+        self.structure = Structure(
+            step_ends=layouts.ends(sweep.steps for sweep in sweeps),
+            turn_ends=layouts.ends(some for some, _, _ in frames),
+            bits=np.array([bit for _, bits, _ in frames for bit in bits], dtype=np.int64),
+            turns=np.arange(len(turns)),
+            orders=np.array([order for _, _, order in frames], dtype=np.int64).reshape(-1, self._rows),
+            scaled=np.array([bool(of_rows) for of_rows, _ in phases], dtype=np.bool_),
+            group_ends=layouts.ends(groups for _, groups in phases),
+            group_masks=np.array([mask for _, groups in phases for mask in groups], dtype=np.int64),
+        )
+        self._turns = AngleArray(turn.angle for turn in turns)
+        self._of_rows = _Diagonals([of_rows for of_rows, _ in phases])
+        self._of_columns = _Diagonals([group for _, groups in phases for group in groups.values()])
+
+    def bind(self, angles: NDArray[np.float64], dtype: torch.dtype) -> Numbers:
+        """The numbers for angles (batch, parameters), in the precision of ``dtype``."""
+        batch = len(angles)
         real, imaginary = (np.float32, np.complex64) if dtype == torch.complex64 else (np.float64, np.complex128)
-        halves = self._rotations.bind(angles) / 2
-        factors = np.stack([phases.bind(angles) for phases in self._phases], axis=1)
-        return np.cos(halves).astype(real), np.sin(halves).astype(real), factors.astype(imaginary)
+        lanes = VECTOR_BYTES // real().itemsize
+        cosines, sines = (aligned((batch, self.structure.bits.size * lanes), np.dtype(real)) for _ in range(2))
+        numbers = Numbers(
+            cosines,
+            sines,
+            np.empty((batch, len(self.structure.orders), self._rows), imaginary),
+            np.empty((batch, len(self.structure.group_masks), 2, self._columns), real),
+        )
+        # fixed angles name a parameter too
+        some = np.ascontiguousarray(angles) if angles.shape[1] else np.zeros((batch, 1))
+        compiled_binding.bind(some, self._turns.halves, self._of_rows.phases, self._of_columns.phases, numbers)
+        return numbers
+
+    def add_derivatives(self, products: InnerProducts, sums: NDArray[np.float64]) -> None:
+        """From inner products of all workers to derivatives, which are added to ``sums`` (batch, parameters)."""
+        turns, of_rows, of_columns = (part.sum(axis=0) for part in products)
+        self._turns.add_derivatives(turns, sums)
+        self._of_rows.add_derivatives(of_rows, sums)
+        self._of_columns.add_derivatives(of_columns, sums)
 
 
-class Preparation:
+def _divide(step: Step, column_bits: int) -> tuple[list[tuple[int, Angle]], dict[int, list[tuple[int, Angle]]]]:
+    """A step's phases: those of rows, and those that involve columns, grouped by their rows."""
+    low = (1 << column_bits) - 1
+    of_rows: list[tuple[int, Angle]] = []
+    groups: dict[int, list[tuple[int, Angle]]] = {}
+    for mask, angle in step.phases:
+        if mask & low:
+            groups.setdefault(mask >> column_bits, []).append((mask & low, angle))
+        else:
+            of_rows.append((mask >> column_bits, angle))
+    return of_rows, groups
+
+
+def frame(turns: list[Turn], row_bits: int) -> tuple[list[Turn], list[int], Integers]:
+    """The turns in descending order of the row bits they get, those bits, and the order of rows."""
+    places, bits, order = layouts.frame([turn.flips for turn in turns], [turn.parity for turn in turns], row_bits)
+    return [turns[place] for place in places], bits, order
+
+
+class Preparation(_Permuted):
     """The product state that the leading gates make of ``|0...0>``."""
 
     def __init__(self, preparation: Sweep, qubits: int) -> None:
+        super().__init__([preparation])
         self.qubits = qubits
-        self.row_targets, self.column_targets = preparation.row_targets, preparation.column_targets
+        self.column_bits = preparation.column_targets.size.bit_length() - 1
         none = Angle(0, 0.0, 0.0)
-        self._rotations = [
-            _AngleArray(step.rotations.get(qubit, none) for qubit in range(qubits)) for step in preparation.steps
-        ]
-        self._phases = [
-            (self._signs(step), _AngleArray(angle for _, angle in step.phases)) for step in preparation.steps
-        ]
+        turns = [{turn.flips.bit_length() - 1: turn.angle for turn in step.turns} for step in preparation.steps]
+        self.rotations = [AngleArray(step.get(qubit, none) for qubit in range(qubits)) for step in turns]
+        self.phases = [(self._signs(step), AngleArray(angle for _, angle in step.phases)) for step in preparation.steps]
 
     def _signs(self, step: Step) -> NDArray[np.float64]:
         """The sign of each phase for each value of its qubit, (phases, 2 * qubits); a global one falls to qubit 0."""
@@ -81,27 +186,36 @@ class Preparation:
             signs[phase, max(mask.bit_length() - 1, 0)] = (1, -1) if mask else (1, 1)
         return signs.reshape(-1, 2 * self.qubits)
 
+    def evolve(self, angles: NDArray[np.float64]) -> list[NDArray[np.complex128]]:
+        """The qubits' states (batch, qubits, 2): at first, then after each step's rotations and after its phases."""
+        states = np.zeros((len(angles), self.qubits, 2), dtype=np.complex128)
+        states[:, :, 0] = 1
+        history = [states]
+        for rotations, (signs, phases) in zip(self.rotations, self.phases, strict=True):
+            history.append(rotate_each(history[-1], rotations.bind(angles)))
+            history.append(history[-1] * phase_factors(phases.bind(angles), signs).reshape(states.shape))
+        return history
+
     def bind(self, angles: NDArray[np.float64]) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
         """Factors of the rows (batch, rows) and of the columns (batch, columns)."""
-        qubit_states = np.zeros((len(angles), self.qubits, 2), dtype=np.complex128)
-        qubit_states[:, :, 0] = 1
-        for rotations, (signs, phases) in zip(self._rotations, self._phases, strict=True):
-            halves = rotations.bind(angles) / 2
-            cosines, sines = np.cos(halves), np.sin(halves)
-            zero, one = qubit_states[:, :, 0], qubit_states[:, :, 1]
-            qubit_states = np.stack([cosines * zero - sines * one, sines * zero + cosines * one], axis=2)
-            qubit_states *= _phase_factors(phases.bind(angles), signs).reshape(qubit_states.shape)
-        split = self.column_targets.size.bit_length() - 1
-        return _product(qubit_states[:, split:]), _product(qubit_states[:, :split])
+        *_, qubit_states = self.evolve(angles)
+        return product(qubit_states[:, self.column_bits :]), product(qubit_states[:, : self.column_bits])
 
 
-def _phase_factors(angles: NDArray[np.float64], signs: NDArray[np.float64]) -> NDArray[np.complex128]:
+def rotate_each(states: NDArray[np.complex128], angles: NDArray[np.float64]) -> NDArray[np.complex128]:
+    """RY by angles (batch, qubits) on states (batch, qubits, 2)."""
+    cosines, sines = np.cos(angles / 2), np.sin(angles / 2)
+    zero, one = states[:, :, 0], states[:, :, 1]
+    return np.stack([cosines * zero - sines * one, sines * zero + cosines * one], axis=2)
+
+
+def phase_factors(angles: NDArray[np.float64], signs: NDArray[np.float64]) -> NDArray[np.complex128]:
     """Products over phases, (batch, states), from angles (batch, phases) and signs (phases, states)."""
     # a matrix product would wake the BLAS library's threads for next to nothing
     return np.exp(-0.5j * np.einsum("bp,ps->bs", angles, signs))
 
 
-def _product(qubit_states: NDArray[np.complex128]) -> NDArray[np.complex128]:
+def product(qubit_states: NDArray[np.complex128]) -> NDArray[np.complex128]:
     """The product state (batch, 2**qubits) of qubit states (batch, qubits, 2)."""
     state = np.ones((len(qubit_states), 1), dtype=np.complex128)
     for qubit in range(qubit_states.shape[1]):

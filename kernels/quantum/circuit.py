@@ -1,10 +1,9 @@
-"""Circuits as data: a list of gates on qubits, with fixed angles or parameters, and the families the kernels use."""
+"""Circuits as data: a list of gates on qubits, with fixed angles or parameters."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import pi
 from typing import NamedTuple
 
 import numpy as np
@@ -53,6 +52,21 @@ class Circuit:
         """How many angles the circuit takes when it runs."""
         return 1 + max((gate.angle.place for gate in self.gates if isinstance(gate.angle, Parameter)), default=-1)
 
+    @property
+    def depth(self) -> int:
+        """The longest chain of gates of which each shares a qubit with the next."""
+        levels = [0] * self.qubits
+        for gate in self.gates:
+            level = 1 + max(levels[qubit] for qubit in gate.qubits)
+            for qubit in gate.qubits:
+                levels[qubit] = level
+        return max(levels, default=0)
+
+    @property
+    def entangling_gates(self) -> int:
+        """How many gates act on two qubits or more."""
+        return sum(len(gate.qubits) > 1 for gate in self.gates)
+
     def bind(self, angles: Sequence[float] | NDArray[np.float64]) -> Iterator[tuple[str, tuple[int, ...], float]]:
         """The gates with their angles in radians filled in; 0.0 for a gate that takes none."""
         for name, qubits, angle in self.gates:
@@ -70,36 +84,3 @@ def _fault(gate: Gate, qubits: int) -> str | None:
     if (gate.angle is not None) != kind.has_angle:
         return f"found angle {gate.angle}; it takes {'one' if kind.has_angle else 'none'}"
     return None
-
-
-def hardware_efficient(qubits: int, depth: int) -> Circuit:
-    """The hardware-efficient ansatz: ``depth`` layers of RY and RZ on each qubit, then CNOTs around a ring.
-
-    After Kandala et al., Nature 549, 242 (2017), with the ring as entangler: CNOT(0,1), CNOT(1,2), ..., CNOT(n-1,0).
-    It takes ``2 * qubits * depth`` angles: for each layer and qubit the RY angle, then the RZ angle.
-    """
-    gates = []
-    for layer in range(depth):
-        for qubit in range(qubits):
-            index = 2 * (layer * qubits + qubit)
-            gates += [Gate("ry", (qubit,), Parameter(index)), Gate("rz", (qubit,), Parameter(index + 1))]
-        gates += [Gate("cx", (qubit, (qubit + 1) % qubits)) for qubit in range(qubits)]
-    return Circuit(qubits, tuple(gates))
-
-
-def ghz(qubits: int) -> Circuit:
-    """``(|0...0> + |1...1>) / sqrt(2)``."""
-    return Circuit(qubits, (Gate("h", (0,)), *(Gate("cx", (q, q + 1)) for q in range(qubits - 1))))
-
-
-def qft(qubits: int) -> Circuit:
-    """The quantum Fourier transform, ``|j> -> sum_k exp(2 pi i j k / 2^n) |k> / sqrt(2^n)``.
-
-    Nielsen and Chuang (2010), figure 5.1, with the swaps that restore the order of the qubits.
-    """
-    gates = []
-    for target in reversed(range(qubits)):
-        gates.append(Gate("h", (target,)))
-        gates += [Gate("cp", (control, target), pi / 2 ** (target - control)) for control in reversed(range(target))]
-    gates += [Gate("swap", (q, qubits - 1 - q)) for q in range(qubits // 2)]
-    return Circuit(qubits, tuple(gates))

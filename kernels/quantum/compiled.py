@@ -1,136 +1,165 @@
-"""The CPU's inner loops, compiled by Numba: see `kernels.quantum.fusion` for what a sweep is.
+"""The CPU's sweeps, compiled by Numba: see `kernels.quantum.fusion` for what a sweep is.
 
-States are complex64 or complex128 of shape (batch, 2**qubits), C-contiguous. The functions that release the interpreter
-lock do one worker's share of the work, so that several threads can call them together.
+States are as in `kernels.quantum.tiles`. The functions that release the interpreter lock do one worker's share of the
+work, so that several threads can call them together, each with a tile of its own.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[Any]
-Complexes = NDArray[Any]
-Integers = NDArray[np.int64]
+from kernels.compiling import numba
+from kernels.quantum.lanes import VECTOR_BYTES
+from kernels.quantum.tiles import Complexes, Integers, Place, Reals, Targets, place_of, read, tile_width, write
+from kernels.quantum.turns import rotate
 
-# neighbouring columns are read together, as many as a tile in the second-level cache has room for: memory is then
-# visited in runs long enough for its pages and for the prefetcher
-_TILE_BYTES = 1 << 20
-_MOST_TILE_ROW_BYTES = 512
-# a block of a tile's rows stays in the first-level cache from its last rotations until it is written
+# a block of a tile's rows stays in the first-level cache through its last turns
 _BLOCK_BYTES = 1 << 14
 _FUSED_MULTIPLY_ADD = {"contract"}
 
 
+class Structure(NamedTuple):
+    """Sweeps without their angles.
+
+    Sweep i has the steps ``step_ends[i]`` to ``step_ends[i + 1]``. Step s has the turns ``turn_ends[s]`` to
+    ``turn_ends[s + 1]``, of the bits ``bits``, descending, by the ``turns``' numbers. ``orders[s]`` are the rows in the
+    order in which those bits number them. ``scaled[s]`` says whether the step has phases of rows. The phases that
+    involve columns stand in groups, ``group_ends[s]`` to ``group_ends[s + 1]`` of them; rows with an odd number of ones
+    in ``row & group_masks[g]`` take the conjugate of group g's factors.
+    """
+
+    step_ends: Integers
+    turn_ends: Integers
+    bits: Integers
+    turns: Integers
+    orders: Integers
+    scaled: NDArray[np.bool_]
+    group_ends: Integers
+    group_masks: Integers
+
+
+class Numbers(NamedTuple):
+    """Sweeps' angles, for each circuit of the batch.
+
+    Cosines and sines of half the turns' angles (batch, turns * lanes), each in every lane of a vector; factors of rows
+    (batch, steps, rows) and, real and imaginary parts apart, of groups and columns (batch, groups, 2, columns).
+    """
+
+    cosines: Reals
+    sines: Reals
+    tables: Complexes
+    groups: Reals
+
+
 @numba.njit(cache=True, nogil=True)
 def prepare(
-    target: Complexes,
-    row_factors: Complexes,
-    column_factors: Complexes,
-    row_targets: Integers,
-    column_targets: Integers,
-    worker: int,
-    workers: int,
+    target: Complexes, rows: Complexes, columns: Reals, targets: Targets, tiles: Reals, worker: int, workers: int
 ) -> None:
-    """Write the product state ``row_factors (batch, rows) x column_factors (batch, columns)``, permuted."""
-    batch, rows, columns = target.shape[0], row_targets.size, column_targets.size
-    for item in range(worker, batch * columns, workers):
-        sample, column = divmod(item, columns)
-        factor, address = column_factors[sample, column], column_targets[column]
-        for row in range(rows):
-            target[sample, row_targets[row] ^ address] = row_factors[sample, row] * factor
+    """Write the product state of factors of rows (batch, rows) and of columns (batch, 2, columns), permuted."""
+    count, width = columns.shape[2], tile_width(target, columns.shape[2], workers)
+    for item in range(worker, target.shape[0] * (count // width), workers):
+        place = place_of(item, width, count, target.itemsize)
+        fill(tiles[worker], place, rows[place.sample], columns[place.sample])
+        write(tiles[worker], place, target, targets, 0)
+
+
+@numba.njit(cache=True, fastmath=_FUSED_MULTIPLY_ADD)
+def fill(tile: Reals, place: Place, rows: Complexes, columns: Reals) -> None:
+    """Make each row the product of its factor and the columns' (2, columns)."""
+    first, width, gap = place.first, place.width, place.gap
+    real, imaginary = columns[0][first : first + width], columns[1][first : first + width]
+    for row in range(rows.size):
+        x, y, start = rows[row].real, rows[row].imag, 2 * gap * row
+        a, b = tile[start : start + width], tile[start + gap : start + gap + width]
+        for lane in range(width):
+            a[lane] = x * real[lane] - y * imaginary[lane]
+            b[lane] = x * imaginary[lane] + y * real[lane]
 
 
 @numba.njit(cache=True, nogil=True)
 def sweep(
     source: Complexes,
     target: Complexes,
-    ends: Integers,
-    bits: Integers,
-    cosines: Floats,
-    sines: Floats,
-    tables: Complexes,
-    row_targets: Integers,
-    column_targets: Integers,
+    structure: Structure,
+    number: int,
+    numbers: Numbers,
+    targets: Targets,
+    tiles: Reals,
     worker: int,
     workers: int,
 ) -> None:
-    """Apply steps to each tile of ``source`` and write it, permuted, to ``target``.
-
-    Step s rotates the row bits ``bits[ends[s-1]:ends[s]]``, descending, by half angles whose ``cosines`` and ``sines``
-    have shape (batch, rotations), then multiplies the rows by ``tables[:, s]``, shape (batch, steps, rows).
-    """
-    rows, columns = row_targets.size, column_targets.size
-    width = min(columns, max(1, min(_TILE_BYTES // rows, _MOST_TILE_ROW_BYTES) // source.itemsize))
-    block_rows = min(rows, max(1, _BLOCK_BYTES // (width * source.itemsize)))
-    tiles, last_step = columns // width, ends.size - 2
-    tile = np.empty((rows, width), source.dtype)
-    for item in range(worker, source.shape[0] * tiles, workers):
-        sample, first = item // tiles, item % tiles * width
-        for row in range(rows):
-            tile[row] = source[sample, row * columns + first : row * columns + first + width]
-        addresses = column_targets[first : first + width]
-        for step in range(last_step + 1):
-            end = ends[step + 1]
-            middle = end - np.sum((1 << bits[ends[step] : end]) < block_rows)
-            _rotate(tile, bits, cosines[sample], sines[sample], ends[step], middle)
-            for start in range(0, rows, block_rows):
-                block = tile[start : start + block_rows]
-                _rotate(block, bits, cosines[sample], sines[sample], middle, end)
-                _scale(block, tables[sample, step, start : start + block_rows])
-                if step == last_step:
-                    _write(block, target[sample], row_targets[start : start + block_rows], addresses)
+    """Apply the steps of sweep ``number`` to each tile of ``source`` and write it, permuted, to ``target``."""
+    columns, tile = targets.columns.shape[1], tiles[worker]
+    width = tile_width(source, columns, workers)
+    for item in range(worker, source.shape[0] * (columns // width), workers):
+        place = place_of(item, width, columns, source.itemsize)
+        read(tile, place, source)
+        for step in range(structure.step_ends[number], structure.step_ends[number + 1]):
+            _step(tile, place, structure, step, numbers)
+        write(tile, place, target, targets, number)
 
 
 @numba.njit(cache=True)
-def _scale(block: Complexes, factors: Complexes) -> None:
-    for row in range(block.shape[0]):
-        factor = factors[row]
-        for column in range(block.shape[1]):
-            block[row, column] *= factor
+def _step(tile: Reals, place: Place, structure: Structure, step: int, numbers: Numbers) -> None:
+    start, end = structure.turn_ends[step], structure.turn_ends[step + 1]
+    order, bits, turns = structure.orders[step], structure.bits[start:end], structure.turns[start:end]
+    row_bytes = 2 * place.gap * tile.itemsize
+    block_rows, parts = min(order.size, max(1, _BLOCK_BYTES // row_bytes)), row_bytes // VECTOR_BYTES
+    far = bits.size - np.sum((1 << bits) < block_rows)
+    cosines, sines = numbers.cosines[place.sample], numbers.sines[place.sample]
+    rotate(tile, parts, order, bits[:far], turns[:far], cosines, sines)
+    for first in range(0, order.size, block_rows):
+        block = order[first : first + block_rows]
+        rotate(tile, parts, block, bits[far:], turns[far:], cosines, sines)
+        scale(tile, place, structure, step, block, numbers)
 
 
 @numba.njit(cache=True)
-def _write(block: Complexes, target: Complexes, row_targets: Integers, column_targets: Integers) -> None:
-    for column in range(block.shape[1]):
-        for row in range(block.shape[0]):
-            target[row_targets[row] ^ column_targets[column]] = block[row, column]
+def scale(tile: Reals, place: Place, structure: Structure, step: int, order: Integers, numbers: Numbers) -> None:
+    """Multiply rows, those in ``order``, by the step's phases."""
+    if structure.scaled[step]:
+        _scale_rows(tile, place, order, numbers.tables[place.sample, step])
+    for group in range(structure.group_ends[step], structure.group_ends[step + 1]):
+        _scale_columns(tile, place, order, structure.group_masks[group], numbers.groups[place.sample, group])
 
 
 @numba.njit(cache=True, fastmath=_FUSED_MULTIPLY_ADD)
-def _rotate(block: Complexes, bits: Integers, cosines: Floats, sines: Floats, start: int, end: int) -> None:
-    """RY on the row bits ``bits[start:end]``, two at a time to halve the traffic.
+def _scale_rows(tile: Reals, place: Place, order: Integers, table: Complexes) -> None:
+    gap = place.gap
+    for row in order:
+        real, imaginary = table[row].real, table[row].imag
+        a, b = tile[2 * gap * row : 2 * gap * row + gap], tile[2 * gap * row + gap : 2 * gap * (row + 1)]
+        for lane in range(gap):
+            a[lane], b[lane] = real * a[lane] - imaginary * b[lane], real * b[lane] + imaginary * a[lane]
 
-    The matrix is real, so real and imaginary parts are lanes alike.
-    """
-    lanes, row_lanes = block.reshape(-1).view(cosines.dtype), 2 * block.shape[1]
-    paired = end - (end - start) % 2
-    for index in range(start, paired, 2):
-        far, near = row_lanes << bits[index], row_lanes << bits[index + 1]
-        c, s, d, t = cosines[index], sines[index], cosines[index + 1], sines[index + 1]
-        for outer in range(0, lanes.size, 2 * far):
-            for inner in range(outer, outer + far, 2 * near):
-                w, x = lanes[inner : inner + near], lanes[inner + near : inner + 2 * near]
-                y, z = lanes[inner + far : inner + far + near], lanes[inner + far + near : inner + far + 2 * near]
-                for lane in range(near):
-                    a, b = c * w[lane] - s * y[lane], c * x[lane] - s * z[lane]
-                    e, f = s * w[lane] + c * y[lane], s * x[lane] + c * z[lane]
-                    w[lane], x[lane] = d * a - t * b, t * a + d * b
-                    y[lane], z[lane] = d * e - t * f, t * e + d * f
-    for index in range(paired, end):
-        near = row_lanes << bits[index]
-        c, s = cosines[index], sines[index]
-        for inner in range(0, lanes.size, 2 * near):
-            w, x = lanes[inner : inner + near], lanes[inner + near : inner + 2 * near]
-            for lane in range(near):
-                w[lane], x[lane] = c * w[lane] - s * x[lane], s * w[lane] + c * x[lane]
+
+@numba.njit(cache=True, fastmath=_FUSED_MULTIPLY_ADD)
+def _scale_columns(tile: Reals, place: Place, order: Integers, mask: int, factors: Reals) -> None:
+    """By factors (2, columns), conjugate in rows where ``row & mask`` has odd parity."""
+    first, width, gap = place.first, place.width, place.gap
+    # a row, then a part of it: contiguous to the compiler too, which else would not vectorise
+    real, imaginary = factors[0][first : first + width], factors[1][first : first + width]
+    for row in order:
+        sign, start = tile.dtype.type(1 - 2 * parity(row & mask)), 2 * gap * row
+        a, b = tile[start : start + width], tile[start + gap : start + gap + width]
+        for lane in range(width):
+            x, y = real[lane], sign * imaginary[lane]
+            a[lane], b[lane] = x * a[lane] - y * b[lane], x * b[lane] + y * a[lane]
+
+
+@numba.njit(cache=True)
+def parity(mask: int) -> int:
+    """Whether the number of ones is odd, 0 or 1."""
+    for shift in (32, 16, 8, 4, 2, 1):
+        mask ^= mask >> shift
+    return mask & 1
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
-def marginals(state: Complexes, row_sums: Floats, column_sums: Floats, worker: int, workers: int) -> None:
+def marginals(state: Complexes, row_sums: Reals, column_sums: Reals, worker: int, workers: int) -> None:
     """Sum probabilities in float64: of each row (batch, rows), and of each column (workers, batch, columns)."""
     batch, rows = row_sums.shape
     columns = column_sums.shape[2]

@@ -5,70 +5,74 @@ Both take states of shape (batch, 2**qubits) and angles in radians, float64 of s
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from kernels.quantum import compiled
-from kernels.quantum.binding import BoundSweep, Preparation
+from kernels.quantum import compiled, threads
+from kernels.quantum.binding import BoundSweeps, Preparation
+from kernels.quantum.compiled import Numbers
+from kernels.quantum.lanes import VECTOR_BYTES, aligned
+from kernels.quantum.tiles import make_tiles
 
 Probabilities = NDArray[np.float64]
 
 # waking a thread takes as long as a sweep over this many amplitudes
-_AMPLITUDES_PER_WORKER = 1 << 15
+_AMPLITUDES_PER_WORKER = 1 << 16
 
 # a dense block of this many qubits keeps a GPU busy between two passes through its memory
 _BLOCK_BITS = 5
 
 
 class CompiledExecutor:
-    """Sweeps through `kernels.quantum.compiled`, shared among as many threads as torch uses.
-
-    Python's threads rather than Numba's: those spin between two loops, beside torch's own and those of other ranks.
-    """
+    """Sweeps through `kernels.quantum.compiled`, shared among as many threads as torch uses."""
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(thread_name_prefix="sweep")
+        self._tiles: dict[tuple[int, np.dtype], NDArray] = {}
 
     def empty(self, shape: tuple[int, int], dtype: torch.dtype) -> torch.Tensor:
-        """Memory for states. NumPy asks the system for huge pages, which strided tiles need, and torch does not."""
-        return torch.from_numpy(np.empty(shape, np.complex64 if dtype == torch.complex64 else np.complex128))
+        """Memory for states, whose lines are the cache's.
+
+        NumPy asks the system for huge pages, which strided tiles need, and torch does not.
+        """
+        kind = np.complex64 if dtype == torch.complex64 else np.complex128
+        return torch.from_numpy(aligned(shape, np.dtype(kind)))
+
+    def tiles(self, count: int, rows: int, dtype: np.dtype) -> NDArray:
+        """Room for tiles of states of the complex ``dtype``, kept: fresh memory costs page faults."""
+        if (rows, dtype) not in self._tiles or len(self._tiles[rows, dtype]) < count:
+            self._tiles[rows, dtype] = make_tiles(count, rows, np.zeros(0, dtype).real.dtype)
+        return self._tiles[rows, dtype]
 
     def prepare(self, target: torch.Tensor, preparation: Preparation, angles: NDArray[np.float64]) -> None:
         """Write the product state."""
-        states = target.numpy()
-        factors = (factors.astype(states.dtype) for factors in preparation.bind(angles))
-        targets = preparation.row_targets, preparation.column_targets
-        self._share(_workers(target), compiled.prepare, states, *factors, *targets)
+        states, workers = target.numpy(), count_workers(target)
+        rows, columns = (factors.astype(states.dtype) for factors in preparation.bind(angles))
+        parts = np.stack([columns.real, columns.imag], axis=1)
+        tiles = self.tiles(workers, rows.shape[1], states.dtype)
+        threads.share(workers, compiled.prepare, states, rows, parts, preparation.targets(states.itemsize), tiles)
 
-    def sweep(self, source: torch.Tensor, target: torch.Tensor, sweep: BoundSweep, angles: NDArray[np.float64]) -> None:
-        """One sweep from ``source`` to ``target``."""
-        states = source.numpy(), target.numpy()
-        bound = sweep.bind(angles, source.dtype)
-        targets = sweep.row_targets, sweep.column_targets
-        self._share(_workers(source), compiled.sweep, *states, sweep.ends, sweep.bits, *bound, *targets)
+    def sweep(
+        self, source: torch.Tensor, target: torch.Tensor, sweeps: BoundSweeps, number: int, numbers: Numbers
+    ) -> None:
+        """One sweep from ``source`` to ``target``, by the numbers that `BoundSweeps.bind` gave."""
+        states, workers = (source.numpy(), target.numpy()), count_workers(source)
+        targets = sweeps.targets(source.itemsize)
+        tiles = self.tiles(workers, targets.rows.shape[1], states[0].dtype)
+        threads.share(workers, compiled.sweep, *states, sweeps.structure, number, numbers, targets, tiles)
 
     def marginals(self, states: torch.Tensor, row_bits: int) -> tuple[Probabilities, Probabilities]:
         """Probabilities of each row (batch, rows) and of each column (batch, columns)."""
         batch, size = states.shape
-        workers = _workers(states)
+        workers = count_workers(states)
         rows, columns = np.empty((batch, 1 << row_bits)), np.empty((workers, batch, size >> row_bits))
-        self._share(workers, compiled.marginals, states.numpy(), rows, columns)
+        threads.share(workers, compiled.marginals, states.numpy(), rows, columns)
         return rows, columns.sum(axis=0)
 
-    def _share(self, workers: int, work: Callable[..., None], *arguments: object) -> None:
-        others = [self._pool.submit(work, *arguments, worker, workers) for worker in range(1, workers)]
-        work(*arguments, 0, workers)
-        for other in others:
-            other.result()
 
-
-def _workers(states: torch.Tensor) -> int:
+def count_workers(states: torch.Tensor) -> int:
     """How many threads pay for states so large."""
-    return max(1, min(torch.get_num_threads(), states.numel() // _AMPLITUDES_PER_WORKER))
+    return threads.count(states.numel(), _AMPLITUDES_PER_WORKER)
 
 
 class TorchExecutor:
@@ -85,25 +89,28 @@ class TorchExecutor:
         """Write the product state."""
         rows, columns = (torch.from_numpy(factors).to(target) for factors in preparation.bind(angles))
         product = rows[:, :, None] * columns[:, None, :]
-        target.index_copy_(1, _addresses(preparation, target.device), product.flatten(1))
+        target.index_copy_(1, _addresses(preparation, 0, target.device), product.flatten(1))
 
-    def sweep(self, source: torch.Tensor, target: torch.Tensor, sweep: BoundSweep, angles: NDArray[np.float64]) -> None:
-        """One sweep from ``source`` to ``target``."""
-        cosines, sines, factors = (
-            torch.from_numpy(bound).to(source.device) for bound in sweep.bind(angles, source.dtype)
-        )
-        batch, rows = len(source), sweep.row_targets.size
-        state = source
-        for step in range(len(sweep.ends) - 1):
-            some = slice(sweep.ends[step], sweep.ends[step + 1])
-            state = self._rotate(state, rows, sweep.bits[some].tolist(), cosines[:, some], sines[:, some])
-            state = (state.view(batch, rows, -1) * factors[:, step, :, None]).view(batch, -1)
-        target.index_copy_(1, _addresses(sweep, target.device), state)
+    def sweep(
+        self, source: torch.Tensor, target: torch.Tensor, sweeps: BoundSweeps, number: int, numbers: Numbers
+    ) -> None:
+        """One sweep from ``source`` to ``target``, by the numbers that `BoundSweeps.bind` gave."""
+        structure = sweeps.structure
+        cosines, sines, tables, groups = (torch.from_numpy(part).to(source.device) for part in numbers)
+        cosines, sines = (part[:, :: VECTOR_BYTES // part.element_size()] for part in (cosines, sines))
+        state = source.view(len(source), structure.orders.shape[1], -1)
+        for step in range(structure.step_ends[number], structure.step_ends[number + 1]):
+            order = torch.from_numpy(structure.orders[step]).to(source.device)
+            some = slice(structure.turn_ends[step], structure.turn_ends[step + 1])
+            turned = self._rotate(state[:, order], structure.bits[some].tolist(), cosines[:, some], sines[:, some])
+            state = torch.empty_like(turned).index_copy_(1, order, turned) * tables[:, step, :, None]
+            for group in range(structure.group_ends[step], structure.group_ends[step + 1]):
+                state = state * _column_factors(groups[:, group], structure.group_masks[group], state.shape[1])
+        target.index_copy_(1, _addresses(sweeps, number, target.device), state.flatten(1))
 
-    def _rotate(
-        self, state: torch.Tensor, rows: int, bits: list[int], cosines: torch.Tensor, sines: torch.Tensor
-    ) -> torch.Tensor:
-        batch, row_bits = len(state), rows.bit_length() - 1
+    def _rotate(self, state: torch.Tensor, bits: list[int], cosines: torch.Tensor, sines: torch.Tensor) -> torch.Tensor:
+        batch, rows, columns = state.shape
+        row_bits = rows.bit_length() - 1
         for low in range(0, row_bits, _BLOCK_BITS):
             block = range(low, min(low + _BLOCK_BITS, row_bits))
             if not set(block) & set(bits):
@@ -113,7 +120,7 @@ class TorchExecutor:
                 matrix = _kronecker(_rotation(bits, bit, cosines, sines), matrix)
             # the block is real: one matrix product serves the real and the imaginary parts
             lanes = torch.view_as_real(state).view(batch, rows >> block.stop, 1 << len(block), -1)
-            state = torch.view_as_complex((matrix[:, None] @ lanes).view(batch, -1, 2))
+            state = torch.view_as_complex((matrix[:, None] @ lanes).view(batch, rows, columns, 2))
         return state
 
     def marginals(self, states: torch.Tensor, row_bits: int) -> tuple[Probabilities, Probabilities]:
@@ -131,14 +138,18 @@ def _rotation(bits: list[int], bit: int, cosines: torch.Tensor, sines: torch.Ten
     return torch.stack([cosine, -sine, sine, cosine], dim=1).view(-1, 2, 2)
 
 
+def _column_factors(parts: torch.Tensor, mask: int, rows: int) -> torch.Tensor:
+    """Factors (batch, rows, columns) from a group's (batch, 2, columns): conjugate where ``row & mask`` is odd."""
+    odd = torch.from_numpy(np.bitwise_count(np.arange(rows) & mask) & 1).to(parts.device)
+    signs = 1 - 2 * odd.to(parts.dtype)
+    return torch.complex(parts[:, None, 0].expand(-1, rows, -1), signs[:, None] * parts[:, None, 1])
+
+
 def _kronecker(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
     """The Kronecker product of each pair of matrices in two batches."""
     size = left.shape[1] * right.shape[1]
     return (left[:, :, None, :, None] * right[:, None, :, None, :]).reshape(-1, size, size)
 
 
-def _addresses(permuted: Preparation | BoundSweep, device: torch.device) -> torch.Tensor:
-    rows, columns = (
-        torch.from_numpy(targets).to(device) for targets in (permuted.row_targets, permuted.column_targets)
-    )
-    return (rows[:, None] ^ columns).flatten()
+def _addresses(permuted: Preparation | BoundSweeps, number: int, device: torch.device) -> torch.Tensor:
+    return torch.from_numpy(permuted.addresses(number)).to(device)

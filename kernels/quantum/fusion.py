@@ -1,37 +1,34 @@
 """Gate fusion: a circuit becomes a few sweeps over the state vector.
 
-All rotations and phases (see `kernels.quantum.primitives`) of a chosen set of qubits, the rows of a sweep, are applied
-to a tile of the state while it stays in cache. Any number of CNOTs, and the change of qubit order that brings the next
-sweep's rows together, then only decide the addresses at which the tile is written. The state moves through memory once
-a sweep instead of once a gate. The leading gates act on a product state, which is written directly.
+All rotations of a chosen set of qubits, the rows of a sweep, and all phases between them are applied to a tile of the
+state while it stays in cache. No CNOT is ever carried out: what follows it acts on the addresses as they were before it
+(see `Turn`), and all of a sweep's CNOTs, with the change of qubit order that brings the next sweep's rows together,
+only decide the addresses at which the tile is written. The state moves through memory once a sweep instead of once a
+gate. The leading gates act on a product state, which is written directly.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.quantum import layouts
 from kernels.quantum.circuit import Circuit
-from kernels.quantum.primitives import Angle, Move, Phase, Primitive, Rotation, lower
+from kernels.quantum.primitives import Primitive, lower, mask_of
+from kernels.quantum.steps import Collector, Step, Turn
 
-
-@dataclass
-class Step:
-    """Rotations of different qubits, then phases; ``phases`` pairs the mask of a parity's qubits with the angle."""
-
-    rotations: dict[int, Angle] = field(default_factory=dict)
-    phases: list[tuple[int, Angle]] = field(default_factory=list)
+# with more rows a sweep reaches more qubits, but the rows of a tile that stays in cache are shorter
+_MOST_ROW_BITS = 13
+_MORE_ROW_BITS = 3
 
 
 class Sweep(NamedTuple):
     """One pass over the state: steps on tiles, then a permutation.
 
-    Address a of the state is ``(row << columns) | column``. In ``steps`` qubit and mask bits count row bits. The
+    Address a of the state is ``(row << columns) | column``; a turn's masks count row bits, a phase's address bits. The
     amplitude of (row, column) goes to address ``row_targets[row] ^ column_targets[column]`` (int64).
     """
 
@@ -43,145 +40,127 @@ class Sweep(NamedTuple):
 class Plan(NamedTuple):
     """A circuit as sweeps over a state of ``2**qubits`` amplitudes of which the top ``row_bits`` address bits are rows.
 
-    The ``preparation`` acts on ``|0...0>`` and entangles nothing before its permutation; its steps count qubits.
+    The ``preparation`` acts on ``|0...0>`` and entangles nothing before its permutation; its masks count qubits.
+    ``layouts[i]`` is the qubit at each address bit before sweep i, ``layouts[-1]`` at the end; stage s of the circuit
+    begins before sweep ``starts[s]``.
     """
 
     qubits: int
     row_bits: int
     preparation: Sweep
     sweeps: list[Sweep]
+    layouts: list[list[int]]
+    starts: list[int]
 
 
-def plan(circuit: Circuit, row_bits: int | None = None) -> Plan:
-    """Fuse the circuit into sweeps; by default half of the qubits are rows, so that two sweeps reach all of them."""
-    qubits = circuit.qubits
-    row_bits = row_bits or min(qubits, max(2, (qubits + 1) // 2))
-    pending = [primitive for gate in circuit.gates for primitive in lower(gate)]
-    preparation = _Collector(qubits, qubits, largest_parity=1)
-    pending = preparation.collect(pending)
-    collectors = []
-    while pending:
-        collectors.append(_Collector(qubits, row_bits, largest_parity=row_bits))
-        pending = collectors[-1].collect(pending)
+class Stage(NamedTuple):
+    """A part of a circuit; before its first sweep the qubits ``top`` stand at the highest address bits, in order."""
 
-    natural = list(range(qubits))
-    layouts = [natural]
-    for collector in collectors:
-        layouts.append(_layout(collector.rows, layouts[-1][-row_bits:], row_bits, qubits))
-    layouts.append(natural)
-    split = qubits - row_bits
-    targets = [
-        _targets(collector.sources, before, after, split)
-        for collector, before, after in zip([preparation, *collectors], layouts[:-1], layouts[1:], strict=True)
-    ]
-    sweeps = [
-        Sweep(_on_rows(collector.steps, layout[split:]), *target)
-        for collector, layout, target in zip(collectors, layouts[1:-1], targets[1:], strict=True)
-    ]
-    return Plan(qubits, row_bits, Sweep(preparation.steps, *targets[0]), sweeps)
+    primitives: Sequence[Primitive]
+    top: Sequence[int] = ()
 
 
-class _Collector:
-    """Takes from a list of primitives, in order, those that one sweep can do.
+def plan(circuit: Circuit, row_bits: int | None = None, last: list[int] | None = None) -> Plan:
+    """Fuse the circuit into sweeps; see `fuse`."""
+    return fuse([Stage([part for gate in circuit.gates for part in lower(gate)])], circuit.qubits, row_bits, last)
 
-    A primitive that cannot be taken blocks its qubits: what comes later on other qubits commutes with it.
-    ``sources[q]`` is the mask of the qubits before the sweep's CNOTs whose parity is qubit q after them.
+
+def fuse(stages: Sequence[Stage], qubits: int, row_bits: int | None = None, last: list[int] | None = None) -> Plan:
+    """Fuse the stages into sweeps; by default over as many rows as make the fewest sweeps, half of the qubits at least.
+
+    Every stage but the first has at least one sweep. ``last`` is the qubit wanted at each address bit at the end;
+    without it the order is whatever the last sweep writes fastest.
     """
+    if row_bits is not None:
+        return _fuse(stages, qubits, row_bits, last)
+    return min((_fuse(stages, qubits, rows, last) for rows in row_choices(qubits)), key=lambda plan: len(plan.sweeps))
 
-    def __init__(self, qubits: int, most_rows: int, largest_parity: int) -> None:
-        self.most_rows = most_rows
-        self.largest_parity = largest_parity
-        self.rows = 0
-        self.steps: list[Step] = []
-        self.sources = [1 << qubit for qubit in range(qubits)]
-        # the first step that may still rotate, or turn the phase of, a qubit
-        self._rotates_from: Counter[int] = Counter()
-        self._phases_from: Counter[int] = Counter()
 
-    def collect(self, primitives: Sequence[Primitive]) -> list[Primitive]:
-        """Take what can be taken and return the rest."""
-        blocked: set[int] = set()
-        phased: set[int] = set()
-        rest: list[Primitive] = []
-        for position, primitive in enumerate(primitives):
-            if len(blocked) == len(self.sources):
-                return rest + list(primitives[position:])
-            diagonal = isinstance(primitive, Phase)
-            # phases commute with those left behind; nothing else does
-            barred = not blocked.isdisjoint(primitive.qubits) or not (diagonal or phased.isdisjoint(primitive.qubits))
-            if barred or not self._take(primitive):
-                (phased if diagonal else blocked).update(primitive.qubits)
-                rest.append(primitive)
+def row_choices(qubits: int) -> range:
+    """The numbers of rows, as bits, that are worth a try."""
+    least = min(qubits, max(2, (qubits + 1) // 2))
+    return range(least, 1 + max(least, min(least + _MORE_ROW_BITS, qubits - layouts.LINE_BITS, _MOST_ROW_BITS)))
+
+
+def _fuse(stages: Sequence[Stage], qubits: int, row_bits: int, last: list[int] | None) -> Plan:
+    chain = _Chain(qubits, row_bits)
+    starts = [0]
+    chain.add_sweeps(chain.collectors[0].collect(stages[0].primitives))
+    for stage in stages[1:]:
+        starts.append(len(chain.collectors) - 1)
+        chain.add_sweeps(chain.add(stage.primitives, stage.top))
+    orders = [*chain.orders, last or layouts.choose(chain.orders[-1], chain.writable(), 0, row_bits)]
+    sweeps = [
+        Sweep(_on_addresses(collector.steps, before, row_bits) if place else collector.steps, *targets)
+        for place, (collector, before, after) in enumerate(zip(chain.collectors, orders[:-1], orders[1:], strict=True))
+        for targets in [layouts.targets(collector.parities, before, after, qubits - row_bits)]
+    ]
+    return Plan(qubits, row_bits, sweeps[0], sweeps[1:], orders[1:], starts)
+
+
+def gather(circuit: Circuit) -> Sweep:
+    """The whole circuit as one sweep over ``|0...0>``, all of whose qubits are rows."""
+    collector = Collector(circuit.qubits, circuit.qubits)
+    collector.collect([part for gate in circuit.gates for part in lower(gate)])
+    natural = list(range(circuit.qubits))
+    return Sweep(collector.steps, *layouts.targets(collector.parities, natural, natural, 0))
+
+
+class _Chain:
+    """The preparation and the sweeps after it, and the order of the qubits before each."""
+
+    def __init__(self, qubits: int, row_bits: int) -> None:
+        self.qubits, self.row_bits = qubits, row_bits
+        self.collectors = [Collector(qubits, qubits, product=True)]
+        self.orders = [list(range(qubits))]
+
+    def add_sweeps(self, pending: Sequence[Primitive]) -> None:
+        """As many sweeps as it takes."""
+        while pending:
+            pending = self.add(pending)
+
+    def add(self, pending: Sequence[Primitive], top: Sequence[int] = ()) -> list[Primitive]:
+        """One sweep of as much as can be; returns the rest.
+
+        It leaves enough of the qubits that the sweep before can write in lines out of its rows.
+        """
+        writable = self.writable()
+        sweep, rest = self._collect(pending, top)
+        spare = [qubit for qubit in writable if not sweep.rows >> qubit & 1]
+        missing = min(layouts.LINE_BITS, len(writable)) - len(spare)
+        if missing > 0:
+            latest = [qubit for qubit in reversed(sweep.acquired) if qubit in writable][:missing]
+            other, left = self._collect(pending, top, avoid=[*spare, *latest])
+            if len(left) < len(pending):
+                sweep, rest = other, left
+        self.orders.append(layouts.choose(self.orders[-1], writable, sweep.rows, self.row_bits, top))
+        self.collectors.append(sweep)
         return rest
 
-    def _take(self, primitive: Primitive) -> bool:
-        if isinstance(primitive, Move):
-            control, target = primitive.qubits
-            self.sources[target] ^= self.sources[control]
-            return True
-        mask = 0
-        for qubit in primitive.qubits:
-            mask ^= self.sources[qubit]
-        rotates = isinstance(primitive, Rotation)
-        # a rotation passes back through the CNOTs only where they leave its qubit alone
-        if rotates and (mask.bit_count() > 1 or sum(bool(source & mask) for source in self.sources) > 1):
-            return False
-        if mask.bit_count() > self.largest_parity or (self.rows | mask).bit_count() > self.most_rows:
-            return False
-        self.rows |= mask
-        self._add(mask, primitive.angle, rotates)
-        return True
+    def writable(self) -> list[int]:
+        """See `layouts.writable`, of the last sweep."""
+        last = self.collectors[-1]
+        return layouts.writable(self.orders[-1], last.flips, self.row_bits)
 
-    def _add(self, mask: int, angle: Angle, rotates: bool) -> None:
-        touched = _bits(mask)
-        starts = self._rotates_from if rotates else self._phases_from
-        index = max((starts[qubit] for qubit in touched), default=0)
-        while len(self.steps) <= index:
-            self.steps.append(Step())
-        for qubit in touched:
-            self._rotates_from[qubit] = max(self._rotates_from[qubit], index + 1)
-        if rotates:
-            self.steps[index].rotations[touched[0]] = angle
-            self._phases_from[touched[0]] = index
-        else:
-            self.steps[index].phases.append((mask, angle))
+    def _collect(
+        self, pending: Sequence[Primitive], top: Sequence[int], avoid: Sequence[int] = ()
+    ) -> tuple[Collector, list[Primitive]]:
+        sweep = Collector(self.qubits, self.row_bits, rows=mask_of(top), avoid=mask_of(avoid))
+        return sweep, sweep.collect(pending)
 
 
-def _bits(mask: int) -> list[int]:
-    return [bit for bit in range(mask.bit_length()) if mask >> bit & 1]
+def _on_addresses(steps: list[Step], layout: list[int], row_bits: int) -> list[Step]:
+    """The steps with masks of qubits turned into masks of row bits and of address bits."""
+    place = {qubit: bit for bit, qubit in enumerate(layout)}
+    split = len(layout) - row_bits
 
+    def move(mask: int) -> int:
+        return sum(1 << place[qubit] for qubit in layouts.bits(mask))
 
-def _layout(rows: int, previous_rows: list[int], row_bits: int, qubits: int) -> list[int]:
-    """The qubit at each address bit: rows on top, and lowest those that the sweep before has in its tile.
-
-    So a tile fills whole cache lines when it is written.
-    """
-    taken = _bits(rows)
-    others = [qubit for qubit in range(qubits) if qubit not in taken]
-    others.sort(key=lambda qubit: qubit not in previous_rows)
-    split = qubits - row_bits
-    return others[:split] + sorted(others[split:] + taken)
-
-
-def _targets(
-    sources: list[int], before: list[int], after: list[int], split: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where each row and each column goes: the CNOTs and the change of layout, linear over GF(2)."""
-    images = [sum((sources[after[bit]] >> qubit & 1) << bit for bit in range(len(after))) for qubit in before]
-    columns, rows = np.zeros(1, np.int64), np.zeros(1, np.int64)
-    for image in images[:split]:
-        columns = np.concatenate([columns, columns ^ image])
-    for image in images[split:]:
-        rows = np.concatenate([rows, rows ^ image])
-    return rows, columns
-
-
-def _on_rows(steps: list[Step], rows: list[int]) -> list[Step]:
-    place = {qubit: bit for bit, qubit in enumerate(rows)}
     return [
         Step(
-            {place[qubit]: angle for qubit, angle in step.rotations.items()},
-            [(sum(1 << place[qubit] for qubit in _bits(mask)), angle) for mask, angle in step.phases],
+            [Turn(move(turn.flips) >> split, move(turn.parity) >> split, turn.angle) for turn in step.turns],
+            [(move(mask), angle) for mask, angle in step.phases],
         )
         for step in steps
     ]

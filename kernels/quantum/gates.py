@@ -2,7 +2,7 @@
 
 The definitions are those of Nielsen and Chuang, "Quantum Computation and Quantum Information" (2010), section 4.2:
 ``RX, RY, RZ(t) = exp(-i t/2 {X, Y, Z})``, ``P(t) = diag(1, exp(i t))``. Qubit q is bit q of a basis state's index
-(little-endian); in a two-qubit matrix the gate's first qubit is the less significant bit.
+(little-endian); in a gate's matrix its first qubit is the least significant bit.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class GateKind(NamedTuple):
 
 
 def matrix(name: str, angle: float = 0.0) -> Matrix:
-    """The unitary of a gate, complex128 of shape (2, 2) or (4, 4); ``angle`` in radians, where the gate takes one."""
+    """The unitary of a gate, complex128 of shape (2**qubits, 2**qubits); ``angle`` in radians, if it takes one."""
     return KINDS[name].matrix(angle)
 
 
@@ -41,8 +41,9 @@ def _phase(angle: float) -> Matrix:
 def _controlled(gate: Callable[[float], Matrix]) -> Callable[[float], Matrix]:
     def controlled(angle: float) -> Matrix:
         # the control is the first qubit, the less significant bit: odd indices see the gate
-        unitary = np.eye(4, dtype=complex)
-        unitary[1::2, 1::2] = gate(angle)
+        target = gate(angle)
+        unitary = np.eye(2 * len(target), dtype=complex)
+        unitary[1::2, 1::2] = target
         return unitary
 
     return controlled
@@ -60,19 +61,28 @@ _H = _constant([[2**-0.5, 2**-0.5], [2**-0.5, -(2**-0.5)]])
 _SWAP = _constant([[1, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
 
 KINDS: dict[str, GateKind] = {
+    "id": GateKind(1, False, _constant([[1, 0], [0, 1]])),
     "x": GateKind(1, False, _X),
     "y": GateKind(1, False, _Y),
     "z": GateKind(1, False, _Z),
     "h": GateKind(1, False, _H),
     "s": GateKind(1, False, _constant([[1, 0], [0, 1j]])),
     "t": GateKind(1, False, _constant([[1, 0], [0, np.exp(0.25j * np.pi)]])),
+    "sdg": GateKind(1, False, _constant([[1, 0], [0, -1j]])),
+    "tdg": GateKind(1, False, _constant([[1, 0], [0, np.exp(-0.25j * np.pi)]])),
+    "sx": GateKind(1, False, _constant([[0.5 + 0.5j, 0.5 - 0.5j], [0.5 - 0.5j, 0.5 + 0.5j]])),
     "rx": GateKind(1, True, _rotation(_X(0))),
     "ry": GateKind(1, True, _rotation(_Y(0))),
     "rz": GateKind(1, True, _rotation(_Z(0))),
     "p": GateKind(1, True, _phase),
     "cx": GateKind(2, False, _controlled(_X)),
     "cz": GateKind(2, False, _controlled(_Z)),
+    "cy": GateKind(2, False, _controlled(_Y)),
     "cp": GateKind(2, True, _controlled(_phase)),
+    "crx": GateKind(2, True, _controlled(_rotation(_X(0)))),
+    "cry": GateKind(2, True, _controlled(_rotation(_Y(0)))),
+    "crz": GateKind(2, True, _controlled(_rotation(_Z(0)))),
     "rzz": GateKind(2, True, _rotation(np.kron(_Z(0), _Z(0)))),
     "swap": GateKind(2, False, _SWAP),
+    "ccx": GateKind(3, False, _controlled(_controlled(_X))),
 }

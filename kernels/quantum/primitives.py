@@ -7,6 +7,8 @@ are universal (Nielsen and Chuang (2010), section 4.5).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from itertools import combinations
 from math import pi
 from typing import NamedTuple
 
@@ -47,8 +49,8 @@ class Move(NamedTuple):
 
 Primitive = Rotation | Phase | Move
 
-# P is the phase of RZ, and a global one: by these angles for the gates that take none
-_SHIFTS = {"z": pi, "s": pi / 2, "t": pi / 4}
+# P(t) by these angles for the gates that take none
+_SHIFTS = {"z": pi, "s": pi / 2, "t": pi / 4, "sdg": -pi / 2, "tdg": -pi / 4}
 
 
 def lower(gate: Gate) -> list[Primitive]:
@@ -56,30 +58,26 @@ def lower(gate: Gate) -> list[Primitive]:
     first, last = gate.qubits[0], gate.qubits[-1]
     angle = Angle(gate.angle.place, 1.0, 0.0) if isinstance(gate.angle, Parameter) else _fixed(gate.angle or 0.0)
     match gate.name:
-        case "ry":
-            return [Rotation((first,), angle)]
+        case "id":
+            return []
         case "rz" | "rzz":
             return [Phase(gate.qubits, angle)]
-        case "rx":
-            return [Phase((first,), _fixed(pi / 2)), Rotation((first,), angle), Phase((first,), _fixed(-pi / 2))]
-        case "p":
-            return _shift(first, angle)
-        case "z" | "s" | "t":
-            return _shift(first, _fixed(_SHIFTS[gate.name]))
-        case "h":
-            return [*_shift(first, _fixed(pi)), Rotation((first,), _fixed(pi / 2))]
-        case "x":
-            return [*_shift(first, _fixed(pi)), Rotation((first,), _fixed(pi))]
-        case "y":
-            return [Phase((), _fixed(-pi)), Rotation((first,), _fixed(pi))]
+        case "p" | "cp":
+            return _shift(gate.qubits, angle)
+        case "z" | "s" | "t" | "sdg" | "tdg":
+            return _shift(gate.qubits, _fixed(_SHIFTS[gate.name]))
+        case "cz":
+            return _shift(gate.qubits, _fixed(pi))
+        case "crz":
+            return [Phase((last,), angle.times(0.5)), Phase((first, last), angle.times(-0.5))]
         case "cx":
             return [Move((first, last))]
         case "swap":
             return [Move((first, last)), Move((last, first)), Move((first, last))]
-        case "cp":
-            return _controlled_shift(first, last, angle)
-        case "cz":
-            return _controlled_shift(first, last, _fixed(pi))
+        case "x" | "y" | "h" | "sx" | "rx" | "ry":
+            return _turn(gate.name, first, angle)
+        case "cy" | "crx" | "cry" | "ccx":
+            return _controlled(gate, angle)
     raise NotImplementedError(f"gate {gate.name} has no primitives")
 
 
@@ -87,12 +85,81 @@ def _fixed(value: float) -> Angle:
     return Angle(0, 0.0, value)
 
 
-def _shift(qubit: int, angle: Angle) -> list[Primitive]:
-    return [Phase((qubit,), angle), Phase((), angle.times(-1))]
+def _shift(qubits: tuple[int, ...], angle: Angle) -> list[Primitive]:
+    """``exp(i angle)`` where all the qubits are 1.
+
+    The product of k bits is the sum, over their subsets, of the subset's parity times ``(-1)^(size - 1) / 2^(k - 1)``.
+    """
+    primitives: list[Primitive] = []
+    for size in range(1, len(qubits) + 1):
+        for subset in combinations(qubits, size):
+            part = angle.times((-1) ** (size - 1) / 2 ** (len(qubits) - 1))
+            primitives += [Phase(subset, part), Phase((), part.times(-1))]
+    return primitives
 
 
-def _controlled_shift(first: int, second: int, angle: Angle) -> list[Primitive]:
-    # ab = (a + b - (a xor b)) / 2 for bits a and b, and so for the phases they turn on
-    half = angle.times(0.5)
-    parity = [Phase((first, second), half.times(-1)), Phase((), half)]
-    return [*_shift(first, half), *_shift(second, half), *parity]
+def _turn(name: str, qubit: int, angle: Angle) -> list[Primitive]:
+    match name:
+        case "ry":
+            return [Rotation((qubit,), angle)]
+        case "rx":
+            quarter = _fixed(pi / 2)
+            return [Phase((qubit,), quarter), Rotation((qubit,), angle), Phase((qubit,), quarter.times(-1))]
+        case "sx":
+            return [*_turn("rx", qubit, _fixed(pi / 2)), Phase((), _fixed(-pi / 2))]
+        case "h":
+            return [*_shift((qubit,), _fixed(pi)), Rotation((qubit,), _fixed(pi / 2))]
+        case "x":
+            return [*_shift((qubit,), _fixed(pi)), Rotation((qubit,), _fixed(pi))]
+    return [Phase((), _fixed(-pi)), Rotation((qubit,), _fixed(pi))]
+
+
+def _controlled(gate: Gate, angle: Angle) -> list[Primitive]:
+    """``V controlled-D V^-1``, D diagonal or a pair of opposite turns."""
+    control, target = gate.qubits[0], gate.qubits[-1]
+    turn = _turn("h", target, angle)
+    match gate.name:
+        case "cry":
+            move = Move((control, target))
+            return [Rotation((target,), angle.times(0.5)), move, Rotation((target,), angle.times(-0.5)), move]
+        case "cy":
+            return [*_shift((target,), _fixed(-pi / 2)), Move((control, target)), *_shift((target,), _fixed(pi / 2))]
+        case "crx":
+            return [*turn, Phase((target,), angle.times(0.5)), Phase((control, target), angle.times(-0.5)), *turn]
+    return [*turn, *_shift(gate.qubits, _fixed(pi)), *turn]
+
+
+def collect(primitives: Sequence[Primitive], take: Callable[[Primitive], bool], qubits: int) -> list[Primitive]:
+    """Offer primitives to ``take``, in order, and return those that it does not take or that must not come so early.
+
+    A primitive passes those left behind that it commutes with on each qubit: each is a function of one Pauli matrix
+    there.
+    """
+    left = [0, 0, 0]
+    rest: list[Primitive] = []
+    for position, primitive in enumerate(primitives):
+        x, y, z = left
+        # on these qubits nothing passes any more
+        closed = x & y | y & z | z & x
+        if closed == (1 << qubits) - 1:
+            return rest + list(primitives[position:])
+        axes = _axes(primitive)
+        barred = axes[0] & (y | z) or axes[1] & (z | x) or axes[2] & (x | y)
+        if barred or not take(primitive):
+            left = [mask | axis for mask, axis in zip(left, axes, strict=True)]
+            rest.append(primitive)
+    return rest
+
+
+def _axes(primitive: Primitive) -> tuple[int, int, int]:
+    """The qubits, as masks, on which a primitive is a function of X, of Y and of Z."""
+    if isinstance(primitive, Move):
+        control, target = primitive.qubits
+        return 1 << target, 0, 1 << control
+    mask = mask_of(primitive.qubits)
+    return (0, mask, 0) if isinstance(primitive, Rotation) else (0, 0, mask)
+
+
+def mask_of(qubits: Sequence[int]) -> int:
+    """The number with ones at these places."""
+    return sum(1 << qubit for qubit in qubits)

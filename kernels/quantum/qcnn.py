@@ -1,31 +1,29 @@
-"""The quantum convolutional network as a ``torch.nn.Module``, batched over samples, its gates fused into dense blocks.
+"""The quantum convolutional network as a ``torch.nn.Module``, batched over samples, its gates in two-qubit units.
 
 Two-qubit units after Vatan and Williams, Phys. Rev. A 69, 032315 (2004), arranged as in Cong, Choi and Lukin, Nature
 Physics 15, 1273 (2019): convolution around a ring of the live qubits, then pooling that halves them, until one is left.
-The input enters through the feature map of Havlicek et al., Nature 567, 209 (2019).
+The input enters through a feature map of Havlicek et al., Nature 567, 209 (2019).
 """
 
 from __future__ import annotations
 
 from cmath import exp
+from collections.abc import Sequence
 from math import pi
-from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from kernels.api import InputError
+from kernels.quantum.qcnn_blocks import DenseBlocks, Unit
 from kernels.quantum.statevector import DTYPES
+from kernels.quantum.units import ApplyUnits
 
-# a dense block of so many qubits costs as little as its dispatch, and holds nine units where the circuit narrows
-_BLOCK_QUBITS = 4
+# feature maps: phases of the inputs alone, or of their pairs too
+ENCODINGS = ("zz", "z")
 
-
-class Unit(NamedTuple):
-    """Three weights on qubits ``a`` and ``b``; a pooling unit leaves out the last two gates of a convolution's."""
-
-    pools: bool
-    a: int
-    b: int
+# the table of phases takes 0.4 GB, and thrice as much while it is made; each further qubit more than doubles it
+MOST_QUBITS = 18
 
 
 def layer_units(qubits: int) -> list[Unit]:
@@ -50,32 +48,42 @@ class QCNN(torch.nn.Module):
 
     ``weights`` are three angles in radians for each of `layer_units`, 63 for eight qubits, drawn from ``[0, 2 pi)``
     with torch's generator. ``precision`` "single" computes in complex64 and float32, "double" in complex128 and
-    float64. Gradients flow to the weights and to the inputs. Raises `InputError` for fewer than two qubits.
+    float64, and stays: a module cast to another refuses to run. ``units`` other than `layer_units` make another
+    network, which is read from the last qubit too. Gradients flow to the weights and to the inputs, and can be
+    differentiated again: on the CPU, ``create_graph=True`` takes torch operations in the place of compiled loops, which
+    is slower. Raises `InputError` unless there are 2 to `MOST_QUBITS` qubits, and for an unknown precision or encoding.
     """
 
+    _pairs: torch.Tensor
     _parities: torch.Tensor
     _first: torch.Tensor
     _middle: torch.Tensor
     _last: torch.Tensor
-    _embedding: torch.Tensor
-    _members: torch.Tensor
 
-    def __init__(self, qubits: int = 8, precision: str = "single") -> None:
+    def __init__(
+        self, qubits: int = 8, precision: str = "single", units: Sequence[Unit] | None = None, encoding: str = "zz"
+    ) -> None:
         super().__init__()
-        if qubits < 2:
-            raise InputError(f"QCNN: found qubits={qubits}; right would be 2 or more")
+        if not isinstance(qubits, int | np.integer) or not 2 <= qubits <= MOST_QUBITS:
+            raise InputError(f"QCNN: found qubits={qubits!r}; right would be an integer from 2 to {MOST_QUBITS}")
+        for name, found, right in (("precision", precision, DTYPES), ("encoding", encoding, ENCODINGS)):
+            if found not in right:
+                raise InputError(f"QCNN: found {name}={found!r}; right would be one of {', '.join(right)}")
         self.qubits = qubits
         self.dtype = DTYPES[precision]
-        units = layer_units(qubits)
+        units = layer_units(qubits) if units is None else list(units)
         self.weights = torch.nn.Parameter(2 * pi * torch.rand(3 * len(units), dtype=self.dtype.to_real()))
-        self._blocks = _fuse(units, min(_BLOCK_QUBITS, qubits))
+        self._blocks = DenseBlocks(units, qubits, self.dtype)
+        self._bits = np.array([(qubits - 1 - unit.a, qubits - 1 - unit.b) for unit in units])
+        pairs = (
+            torch.triu_indices(qubits, qubits, offset=1) if encoding == "zz" else torch.empty(2, 0, dtype=torch.long)
+        )
         tables = {
-            "_parities": _parity_table(qubits),
-            "_first": _FIRST.to(self.dtype),
-            "_middle": _MIDDLE.to(self.dtype),
-            "_last": torch.stack([torch.eye(4) if unit.pools else _LAST for unit in units]).to(self.dtype),
-            "_embedding": _embedding_table(units, self._blocks).to(self.dtype),
-            "_members": _member_table(self._blocks, none=len(units)),
+            "_pairs": pairs,
+            "_parities": _parity_table(qubits, pairs),
+            "_first": self._reals(_FIRST),
+            "_middle": self._reals(_MIDDLE),
+            "_last": self._reals(torch.stack([torch.eye(4) if unit.pools else _LAST for unit in units])),
         }
         for name, table in tables.items():
             self.register_buffer(name, table, persistent=False)
@@ -84,50 +92,54 @@ class QCNN(torch.nn.Module):
         """``<Z>`` of the last qubit; raises `InputError` unless inputs have shape (batch, qubits)."""
         if inputs.dim() != 2 or inputs.shape[1] != self.qubits:
             raise InputError(f"QCNN: found inputs {tuple(inputs.shape)}; right would be (batch, {self.qubits})")
-        states = self.encode(inputs)
-        axes = list(range(self.qubits))
-        for block, matrix in zip(self._blocks, self._block_matrices(), strict=True):
-            # the block's qubits become the last axes and stay there: the order of the others matters to nobody
-            order = [*(qubit for qubit in axes if qubit not in block.qubits), *block.qubits]
-            states = states.view(-1, *(2,) * self.qubits).permute(0, *(1 + axes.index(qubit) for qubit in order))
-            states = states.reshape(-1, len(matrix)) @ matrix.T
-            axes = order
-        probabilities = torch.view_as_real(states).double().square().sum(dim=-1)
-        halves = probabilities.view(len(inputs), 1 << axes.index(self.qubits - 1), 2, -1).sum(dim=(1, 3))
-        return (halves[:, 0] - halves[:, 1]).to(self.weights.dtype)
+        return self.read(self.encode(inputs))
 
-    @property
-    def block_qubits(self) -> int:
-        """Qubits of each dense block."""
-        return len(self._blocks[0].qubits)
+    def read(self, states: torch.Tensor) -> torch.Tensor:
+        """``<Z>`` of the last qubit, (batch,), after the units have acted on states (batch, 2**qubits) of `encode`.
 
-    @property
-    def block_count(self) -> int:
-        """Dense blocks that the units are fused into."""
-        return len(self._blocks)
+        Whoever trains on the same inputs again and again encodes them once.
+        """
+        self._check_cast()
+        unitaries = self._unit_matrices()
+        on_cpu = states.device.type == "cpu"
+        same = self._blocks
+        values = ApplyUnits.apply(states, unitaries, self._bits, same) if on_cpu else same(states, unitaries)
+        return values.to(self.weights.dtype)
+
+    def count_flops(self, samples: int, gradient: bool) -> int:
+        """Of `read`: a unit is a complex product of four by four on all amplitudes, 32 flops for each.
+
+        For the gradient it is undone on the state and on the state's gradient, and both are multiplied: see
+        `kernels.quantum.compiled_units`.
+        """
+        return 32 * len(self._bits) * (4 if gradient else 1) * samples << self.qubits
 
     def encode(self, inputs: torch.Tensor) -> torch.Tensor:
-        """The ZZ feature map's states (batch, 2**qubits); qubit 0 is the most significant bit of the index.
+        """The feature map's states (batch, 2**qubits); qubit 0 is the most significant bit of the index.
 
-        Havlicek et al. (2019), one repetition, all pairs: H on each qubit, then ``P(2 x_i)`` on each and
+        Havlicek et al. (2019), one repetition: H on each qubit, then ``P(2 x_i)`` on each and, with the ZZ encoding,
         ``P(2 (pi - x_i)(pi - x_j))`` on the parity of each pair. All but H is diagonal, so the states are phases.
         """
+        self._check_cast()
         values = inputs.double()
-        rest = pi - values
-        first, second = torch.triu_indices(self.qubits, self.qubits, offset=1, device=values.device)
-        angles = 2 * torch.cat([values, rest[:, first] * rest[:, second]], dim=1)
+        first, second = pi - values[:, self._pairs[0]], pi - values[:, self._pairs[1]]
+        angles = 2 * torch.cat([values, first * second], dim=1)
         phases = angles @ self._parities
-        return torch.polar(torch.full_like(phases, 2 ** (-self.qubits / 2)), phases).to(self.dtype)
+        # a turn less or more changes nothing, and small angles lose nothing in float32
+        phases = (phases - 2 * pi * torch.round(phases / (2 * pi))).to(self.weights.dtype)
+        # torch's polar takes one entry after another
+        return 2 ** (-self.qubits / 2) * torch.complex(torch.cos(phases), torch.sin(phases))
 
-    def _block_matrices(self) -> torch.Tensor:
-        """All blocks' unitaries (blocks, 2**k, 2**k), from all units' at once."""
-        units = self._unit_matrices().view(-1, 1, 16)
-        identity = torch.eye(4, dtype=self.dtype, device=units.device).view(1, 1, 16)
-        size = 1 << self.block_qubits
-        factors = (torch.cat([units, identity]) @ self._embedding).view(-1, size, size)[self._members]
-        while factors.shape[1] > 1:
-            factors = factors[:, 1::2] @ factors[:, 0::2]
-        return factors[:, 0]
+    def _reals(self, table: torch.Tensor) -> torch.Tensor:
+        # of a complex buffer Module.to(torch.float64) drops the imaginary part
+        return torch.view_as_real(table.to(self.dtype))
+
+    def _check_cast(self) -> None:
+        # tables do not become more precise
+        found, right = self.weights.dtype, self.dtype.to_real()
+        if found != right:
+            other = "double" if self.dtype == DTYPES["single"] else "single"
+            raise InputError(f"QCNN: found weights cast to {found}; right would be {right}, or precision={other!r}")
 
     def _unit_matrices(self) -> torch.Tensor:
         """All units' unitaries (units, 4, 4); qubit a is the more significant bit.
@@ -138,68 +150,14 @@ class QCNN(torch.nn.Module):
         weights = self.weights.view(-1, 3)
         inner = _rz_ry(weights[:, 0], weights[:, 1])
         outer = _rz_ry(torch.zeros_like(weights[:, 2]), weights[:, 2])
-        return (self._last @ outer @ self._middle) @ (inner @ self._first)
+        first, middle, last = map(torch.view_as_complex, (self._first, self._middle, self._last))
+        return (last @ outer @ middle) @ (inner @ first)
 
 
-class _Block(NamedTuple):
-    """Neighbouring units on a few qubits; ``members`` are indices of units, in order."""
-
-    qubits: list[int]
-    members: list[int]
-
-
-def _fuse(units: list[Unit], size: int) -> list[_Block]:
-    """Join units to blocks of exactly ``size`` qubits: each unit goes as early as its qubits and the size allow."""
-    blocks: list[_Block] = []
-    for index, unit in enumerate(units):
-        pair = {unit.a, unit.b}
-        touching = [place for place, block in enumerate(blocks) if pair & set(block.qubits)]
-        for block in blocks[max(touching, default=0) :]:
-            if len(pair | set(block.qubits)) <= size:
-                block.qubits.extend(sorted(pair.difference(block.qubits)))
-                block.members.append(index)
-                break
-        else:
-            blocks.append(_Block([unit.a, unit.b], [index]))
-    everyone = sorted({qubit for unit in units for qubit in (unit.a, unit.b)})
-    for block in blocks:
-        spare = [qubit for qubit in everyone if qubit not in block.qubits]
-        block.qubits.extend(spare[: size - len(block.qubits)])
-    return blocks
-
-
-def _member_table(blocks: list[_Block], none: int) -> torch.Tensor:
-    """The units of each block (blocks, length); ``none`` fills up to a power of two, so that they multiply in pairs."""
-    longest = max(len(block.members) for block in blocks)
-    length = 1 << (longest - 1).bit_length()
-    return torch.tensor([block.members + [none] * (length - len(block.members)) for block in blocks])
-
-
-def _embedding_table(units: list[Unit], blocks: list[_Block]) -> torch.Tensor:
-    """Where a unit's 16 entries stand in its block's matrix, (units + 1, 16, 4**k), 0 or 1; the identity is last."""
-    size = len(blocks[0].qubits)
-    pairs = {member: block for block in blocks for member in block.members}
-    places = [(pairs[i].qubits.index(unit.a), pairs[i].qubits.index(unit.b)) for i, unit in enumerate(units)] + [(0, 1)]
-    return torch.stack([_embedding(size, a, b) for a, b in places])
-
-
-def _embedding(size: int, a: int, b: int) -> torch.Tensor:
-    index = torch.arange(1 << size)
-    bit_a, bit_b = size - 1 - a, size - 1 - b
-    local = 2 * (index >> bit_a & 1) + (index >> bit_b & 1)
-    others = index & ~(1 << bit_a | 1 << bit_b)
-    entries = 4 * local[:, None] + local
-    embedding = torch.zeros(16, 1 << size, 1 << size)
-    rows, columns = torch.nonzero(others[:, None] == others, as_tuple=True)
-    embedding[entries[rows, columns], rows, columns] = 1
-    return embedding.view(16, -1)
-
-
-def _parity_table(qubits: int) -> torch.Tensor:
+def _parity_table(qubits: int, pairs: torch.Tensor) -> torch.Tensor:
     """The value of each qubit, then the parity of each pair, in each basis state: float64 (terms, 2**qubits)."""
     bits = torch.arange(1 << qubits) >> torch.arange(qubits - 1, -1, -1)[:, None] & 1
-    first, second = torch.triu_indices(qubits, qubits, offset=1)
-    return torch.cat([bits, bits[first] ^ bits[second]]).double()
+    return torch.cat([bits, bits[pairs[0]] ^ bits[pairs[1]]]).double()
 
 
 def _rz_ry(z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

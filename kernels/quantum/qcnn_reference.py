@@ -19,18 +19,18 @@ Reals = NDArray[np.float64]
 States = NDArray[np.complex128]
 
 
-def values(weights: Reals, inputs: Reals) -> Reals:
+def values(weights: Reals, inputs: Reals, encoding: str = "zz") -> Reals:
     """``<Z>`` of the last qubit, (batch,), from weights (3 * units,) and inputs (batch, qubits)."""
-    return _measure(_run(_encode(inputs), weights, 0))
+    return _measure(_run(_encode(inputs, encoding), weights, 0))
 
 
-def derivatives(weights: Reals, inputs: Reals, which: Sequence[int]) -> Reals:
+def derivatives(weights: Reals, inputs: Reals, which: Sequence[int], encoding: str = "zz") -> Reals:
     """``d values / d weights[k]`` for each k of ``which``, (len(which), batch).
 
     The parameter-shift rule is exact for rotations: ``(f(w + pi/2) - f(w - pi/2)) / 2`` (Mitarai et al., Phys. Rev. A
     98, 032309 (2018), equation 8; Schuld et al., Phys. Rev. A 99, 032331 (2019)).
     """
-    states = _encode(inputs)
+    states = _encode(inputs, encoding)
     results = np.empty((len(which), len(inputs)))
     for unit in range(len(weights) // 3):
         for row, weight in enumerate(which):
@@ -50,13 +50,13 @@ def _run(states: States, weights: Reals, start: int) -> States:
     return states
 
 
-def _encode(inputs: Reals) -> States:
-    """H on each qubit, P(2 x_i) on each, then CX P(2 (pi - x_i)(pi - x_j)) CX on each pair."""
+def _encode(inputs: Reals, encoding: str) -> States:
+    """H on each qubit, P(2 x_i) on each; for "zz" then CX P(2 (pi - x_i)(pi - x_j)) CX on each pair."""
     batch, qubits = inputs.shape
     states = np.full((batch, *(2,) * qubits), 2 ** (-qubits / 2), dtype=np.complex128)
     for qubit in range(qubits):
         _turn(states, {qubit: 1}, 2 * inputs[:, qubit])
-    for i, j in combinations(range(qubits), 2):
+    for i, j in combinations(range(qubits), 2) if encoding == "zz" else ():
         angle = 2 * (pi - inputs[:, i]) * (pi - inputs[:, j])
         _turn(states, {i: 0, j: 1}, angle)
         _turn(states, {i: 1, j: 0}, angle)

@@ -37,7 +37,10 @@ def _apply(state: torch.Tensor, unitary: Matrix, axes: list[int]) -> None:
         terms = [(factor, column) for column, factor in enumerate(coefficients) if factor]
         # a slice that stays as it is needs no work: most of a CNOT
         if terms != [(1, row)]:
-            results[row] = sum(factor * slices[column] for factor, column in terms)
+            (factor, column), *rest = terms
+            results[row] = factor * slices[column]
+            for factor, column in rest:
+                results[row].add_(slices[column], alpha=factor)
     for row, result in results.items():
         slices[row].copy_(result)
 

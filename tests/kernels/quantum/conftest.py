@@ -21,7 +21,7 @@ def circuits(draw: st.DrawFn, most_qubits: int = 7, most_gates: int = 40) -> Cir
 
     @st.composite
     def gates(draw: st.DrawFn) -> Gate:
-        name = draw(st.sampled_from(sorted(KINDS)))
+        name = draw(st.sampled_from([name for name in sorted(KINDS) if KINDS[name].qubits <= qubits]))
         places = draw(st.permutations(range(qubits)))[: KINDS[name].qubits]
         return Gate(name, tuple(places), draw(st.floats(-7, 7)) if KINDS[name].has_angle else None)
 
@@ -34,12 +34,18 @@ def random_circuits() -> Callable[..., st.SearchStrategy[Circuit]]:
 
 
 @pytest.fixture
-def on_two_ranks() -> Callable[[str], str]:
-    """Run Python source on two MPI ranks; returns what they print."""
+def on_ranks() -> Callable[[int, str], str]:
+    """Run Python source on so many MPI ranks; returns what they print."""
 
-    def run(source: str) -> str:
+    def run(ranks: int, source: str) -> str:
         mpiexec = str(Path(sys.executable).with_name("mpiexec"))
-        command = [mpiexec, "-n", "2", sys.executable, "-c", source]
-        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
+        command = [mpiexec, "-n", str(ranks), sys.executable, "-c", source]
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=240).stdout
 
     return run
+
+
+@pytest.fixture
+def on_two_ranks(on_ranks: Callable[[int, str], str]) -> Callable[[str], str]:
+    """Run Python source on two MPI ranks; returns what they print."""
+    return lambda source: on_ranks(2, source)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 
 from kernels import registry
 from kernels.api import InputError, parse_parameters
+from kernels.quantum.families import hardware_efficient
+from kernels.quantum.fusion import plan
 
 KERNEL = registry.load("circuit_sim")
 
@@ -47,6 +50,64 @@ def test_every_backend_passes_its_check(backend: str, precision: str):
     assert check.error < (1e-6 if precision == "single" else 1e-13)
 
 
+@pytest.mark.parametrize("family", ["qft", "ghz", "quantum_volume", "qcbm"])
+@pytest.mark.parametrize("backend", KERNEL.backends)
+def test_every_backend_simulates_every_family(backend: str, family: str):
+    workload = prepare(backend, family=family, qubits=6, depth=2, batch=2)
+    workload.step()
+    assert workload.verify().error < 1e-13
+
+
+@pytest.mark.parametrize("backend", KERNEL.backends)
+def test_every_backend_simulates_a_file(backend: str, tmp_path: Path):
+    pytest.importorskip("qiskit")
+    gates = "".join(f"{name} q[0];" for name in ("x", "y", "z", "h", "s", "t", "sdg", "tdg", "sx", "id", "p(0.3)"))
+    pairs = "".join(f"{name} q[1],q[3];" for name in ("cx", "cy", "cz", "ch", "cp(1)", "crx(2)", "cry(3)", "crz(4)"))
+    path = tmp_path / "all.qasm"
+    path.write_text(f"""OPENQASM 2.0; include "qelib1.inc"; qreg q[4];
+        ry(0.5) q; {gates} {pairs} rzz(0.4) q[0],q[2]; swap q[0],q[3]; ccx q[0],q[1],q[2]; rx(1.1) q; """)
+    workload = prepare(backend, family="qasm", file=str(path), qubits=4, batch=1)
+    workload.step()
+    assert workload.verify().error < 1e-13
+
+
+@pytest.mark.parametrize("backend", ["torch", "lightning"])
+@pytest.mark.parametrize("family", ["hardware_efficient", "qft", "quantum_volume"])
+def test_gradients_pass_their_check(backend: str, family: str):
+    workload = prepare(backend, family=family, gradient="adjoint", qubits=5, depth=2, batch=2)
+    workload.step()
+    assert workload.verify().error < 1e-12
+    workload.derivatives[1, 0] += 1e-7
+    assert not workload.verify().passed
+
+
+def test_a_peer_that_cannot_differentiate_says_so():
+    with pytest.raises(InputError, match="backend aer takes gradient=none, not adjoint"):
+        prepare("aer", gradient="adjoint")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"family": "qasm"}, "parameter file: found ''; right would be a path if family=qasm"),
+        ({"file": "x.qasm"}, "parameter file: found 'x.qasm'"),
+        ({"family": "qasm", "file": "nowhere.qasm"}, "nowhere.qasm: no such file"),
+        ({"gradient": "adjoint", "distribution": "state"}, "right would be gradient=none, or distribution=samples"),
+    ],
+)
+def test_files_and_families_that_do_not_fit_are_refused(values: dict[str, str], message: str):
+    with pytest.raises(InputError, match=message):
+        KERNEL.check(parse_parameters(KERNEL, values), 1)
+
+
+def test_a_file_of_other_qubits_is_refused_with_the_option_that_is_right(tmp_path: Path):
+    pytest.importorskip("qiskit")
+    path = tmp_path / "five.qasm"
+    path.write_text('OPENQASM 2.0; include "qelib1.inc"; qreg q[5]; h q;')
+    with pytest.raises(InputError, match=r"five\.qasm: has 5 qubits, not 16; right would be --set qubits=5"):
+        KERNEL.check(KERNEL.parameters(family="qasm", file=str(path)), 1)
+
+
 @pytest.mark.parametrize("circuit", [0, 2])
 def test_the_check_sees_one_wrong_circuit(circuit: int):
     workload = prepare("torch", qubits=4, batch=3)
@@ -70,14 +131,18 @@ def test_two_ranks_share_the_batch(on_two_ranks: Callable[[str], str]):
 
 def test_work_counts_gates_of_all_layers_but_the_first():
     work = prepare("torch", qubits=8, depth=3, batch=2, precision="single").work()
-    # two layers of eight RY in two sweeps each, whose phases are one product a sweep
-    assert work.flops == 2 * 2**8 * (2 * (8 * 6 + 2 * 6) + 11)
-    assert work.memory_bytes == 2 * 2**8 * 8 * (2 * 4 + 2)
+    # sixteen RY in two layers; how many sweeps and diagonals they take is the plan's affair
+    steps = [step for sweep in plan(hardware_efficient(8, 3)).sweeps for step in sweep.steps]
+    assert sum(len(step.turns) for step in steps) == 16
+    # the last of up to three turns makes up for the cosines of all
+    last = sum(-(-len(step.turns) // 3) for step in steps)
+    assert work.flops == 2 * 2**8 * (16 * 4 + last * 2 + len(steps) * 6 + 11)
+    assert work.memory_bytes == 2 * 2**8 * 8 * (2 * len(plan(hardware_efficient(8, 3)).sweeps) + 2)
     assert (work.items, work.item) == (2, "circuit")
 
 
 def test_fewer_circuits_than_ranks_are_refused():
-    with pytest.raises(InputError, match=r"parameter batch: 1 circuits cannot be divided over 2 ranks; right would be"):
+    with pytest.raises(InputError, match=r"parameter batch: 1 cannot be divided over 2 ranks; right would be"):
         KERNEL.check(KERNEL.parameters(batch=1), 2)
 
 
@@ -86,6 +151,5 @@ def test_weak_scaling_keeps_the_circuits_of_a_rank():
 
 
 def test_qulacs_refuses_single_precision():
-    pytest.importorskip("qulacs")
-    with pytest.raises(InputError, match="found 'single'; this backend computes in double"):
+    with pytest.raises(InputError, match="backend qulacs takes precision=double, not single"):
         prepare("qulacs", precision="single")

@@ -9,20 +9,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels.quantum import reference
-from kernels.quantum.binding import BoundSweep, Preparation
-from kernels.quantum.circuit import Circuit, hardware_efficient
+from kernels.quantum.binding import BoundSweeps, Preparation
+from kernels.quantum.circuit import Circuit
 from kernels.quantum.executors import CompiledExecutor, TorchExecutor
+from kernels.quantum.families import hardware_efficient
 from kernels.quantum.fusion import plan
 
 EXECUTORS = {"compiled": CompiledExecutor(), "torch": TorchExecutor(torch.device("cpu"))}
 
 
 def run(executor: CompiledExecutor | TorchExecutor, circuit: Circuit, angles: np.ndarray, row_bits: int | None = None):
-    fused = plan(circuit, row_bits)
+    fused = plan(circuit, row_bits, last=list(range(circuit.qubits)))
     source, target = (executor.empty((len(angles), 1 << circuit.qubits), torch.complex128) for _ in range(2))
     executor.prepare(source, Preparation(fused.preparation, circuit.qubits), angles)
-    for sweep in fused.sweeps:
-        executor.sweep(source, target, BoundSweep(sweep), angles)
+    sweeps = BoundSweeps(fused.sweeps)
+    numbers = sweeps.bind(angles, source.dtype)
+    for number in range(sweeps.count):
+        executor.sweep(source, target, sweeps, number, numbers)
         source, target = target, source
     return source
 

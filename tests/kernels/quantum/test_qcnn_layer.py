@@ -34,12 +34,33 @@ def prepare(backend: str, **values: Any) -> Any:
 
 
 @pytest.mark.parametrize("backend", KERNEL.backends)
-@pytest.mark.parametrize("precision", ["single", "double"])
-def test_every_backend_passes_its_check(backend: str, precision: str):
-    workload = prepare(backend, qubits=6, batch=5, precision=precision)
+@pytest.mark.parametrize("encoding", ["zz", "z"])
+@pytest.mark.parametrize("gradient", [True, False])
+def test_every_backend_is_exact(backend: str, encoding: str, gradient: bool):
+    workload = prepare(backend, qubits=3, batch=3, precision="double", encoding=encoding, gradient=gradient)
+    workload.step()
+    assert workload.verify().error < 1e-13
+    assert len(workload.result) == (1 + len(workload.weights) if gradient else 1)
+
+
+# EstimatorQNN computes in double precision only
+@pytest.mark.parametrize("backend", [name for name in KERNEL.backends if name != "estimator-qnn"])
+def test_every_backend_passes_its_check_in_single_precision(backend: str):
+    workload = prepare(backend, qubits=6, batch=5, precision="single")
     workload.step()
     check = workload.verify()
     assert check.passed, check
+
+
+def test_estimator_qnn_refuses_single_precision():
+    with pytest.raises(InputError, match="backend estimator-qnn takes precision=double, not single"):
+        prepare("estimator-qnn", precision="single")
+
+
+def test_values_alone_need_a_quarter_of_the_work_and_no_gradient_sent():
+    values, gradient = (prepare("torch", gradient=wanted).work() for wanted in (False, True))
+    assert 0.25 < values.flops / gradient.flops < 0.3
+    assert values.items == gradient.items == 64
 
 
 @pytest.mark.parametrize("place", [0, 1, -1])
@@ -67,7 +88,7 @@ def test_two_ranks_make_the_gradient_of_one(on_two_ranks: Callable[[str], str]):
 
 
 def test_fewer_samples_than_ranks_are_refused():
-    with pytest.raises(InputError, match=r"parameter batch: 2 samples cannot be divided over 4 ranks; right would be"):
+    with pytest.raises(InputError, match=r"parameter batch: 2 cannot be divided over 4 ranks; right would be"):
         KERNEL.check(KERNEL.parameters(batch=2), 4)
 
 

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels.api import InputError
-from kernels.quantum.circuit import Circuit, Gate, Parameter, ghz, hardware_efficient, qft
+from kernels.quantum.circuit import Circuit, Gate, Parameter
+from kernels.quantum.families import ghz, hardware_efficient, qft
 from kernels.quantum.gates import KINDS
 from kernels.quantum.statevector import Simulator
 
@@ -54,11 +55,11 @@ def test_a_batch_is_its_circuits_one_by_one():
 
 
 def test_expectations_are_those_of_the_states_also_in_many_chunks():
-    circuit = hardware_efficient(12, 2)
+    circuit = hardware_efficient(13, 2)
     angles = np.random.default_rng(2).uniform(-7, 7, (70, circuit.parameters))
     simulator = Simulator(circuit)
     probabilities = simulator.run(angles).abs().square().numpy()
-    signs = 1 - 2 * (np.arange(1 << 12)[:, None] >> np.arange(12) & 1)
+    signs = 1 - 2 * (np.arange(1 << 13)[:, None] >> np.arange(13) & 1)
     np.testing.assert_allclose(simulator.expectations(angles), probabilities @ signs, atol=1e-13)
 
 

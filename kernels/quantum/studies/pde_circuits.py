@@ -1,0 +1,102 @@
+"""The circuits of the thesis's quantum solvers of partial differential equations (chapter 7 and appendix C).
+
+Inputs enter by a ZZ feature map, units of three weights convolve and pool, ``<Z>`` of the last qubit is the answer.
+Which units there are is not in the text: those here are the regular plans whose weights and inputs together number 20
+and 59, as they do in the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from math import pi
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.quantum.circuit import Circuit, Gate
+from kernels.quantum.qcnn import layer_units
+from kernels.quantum.qcnn_blocks import Unit
+from kernels.quantum.reference import expectations, simulate
+
+Reals = NDArray[np.float64]
+States = NDArray[np.complex128]
+Equation = Literal["burgers", "poisson"]
+Encoding = Literal["thesis", "tiled"]
+
+
+def circuit_units(equation: Equation, encoding: Encoding) -> list[Unit]:
+    """The units in order: 6 on 2 qubits for Burgers, 18 on 5 for Poisson, 13 on 4 where Burgers is tiled."""
+    if encoding == "tiled":
+        # the network of `layer_units` alone stays above a loss of 0.001
+        return [*convolution(range(4)), *layer_units(4)]
+    if equation == "burgers":
+        return 2 * [*convolution(range(2)), Unit(True, 0, 1)]
+    lives = [range(first, 5) for first in range(4)]
+    return [unit for live in lives for unit in (*convolution(live), Unit(True, live[0], live[1]))]
+
+
+def convolution(live: Sequence[int]) -> list[Unit]:
+    """Units on pairs (0,1), (2,3), ..., then (1,2), (3,4), ..., then around the end: as many as there are qubits."""
+    starts = [*range(0, len(live) - 1, 2), *range(1, len(live) - 1, 2), len(live) - 1]
+    return [Unit(False, live[start], live[(start + 1) % len(live)]) for start in starts]
+
+
+def feature_map(inputs: Reals, repetitions: int) -> States:
+    """States (samples, 2**qubits) of the ZZ feature map: H on all qubits, then phases, so many times over.
+
+    Havlicek et al., Nature 567, 209 (2019), on all pairs; once over it is `kernels.quantum.qcnn.QCNN.encode`. Qubit 0
+    is the most significant bit of the index.
+    """
+    qubits = inputs.shape[1]
+    index = np.arange(1 << qubits)
+    bits = index >> np.arange(qubits - 1, -1, -1)[:, None] & 1
+    phases = 2 * inputs @ bits
+    for i, j in combinations(range(qubits), 2):
+        phases += 2 * ((pi - inputs[:, i]) * (pi - inputs[:, j]))[:, None] * (bits[i] ^ bits[j])
+    hadamards = (1.0 - 2.0 * (np.bitwise_count(index[:, None] & index) & 1)) * 2 ** (-qubits / 2)
+    states = np.zeros((len(inputs), 1 << qubits), dtype=np.complex128)
+    states[:, 0] = 1
+    for _ in range(repetitions):
+        states = states @ hadamards * np.exp(1j * phases)
+    return states
+
+
+def least_squares_floor(states: States, values: Reals) -> float:
+    """The least ``sum (y - <O>)^2 / 2N`` over every Hermitian O: no circuit and no affine readout gets below it.
+
+    ``<O>`` is linear in O, with the entries of the states' density matrices as coefficients.
+    """
+    densities = (states[:, :, None] * states[:, None].conj()).reshape(len(states), -1)
+    features = np.concatenate([densities.real, densities.imag], axis=1)
+    solution = np.linalg.lstsq(features, values, rcond=1e-10)[0]
+    return float(np.mean((features @ solution - values) ** 2) / 2)
+
+
+def reference_values(units: Sequence[Unit], weights: Reals, inputs: Reals, repetitions: int) -> Reals:
+    """``<Z>`` of the last qubit, (samples,), by textbook gates one at a time in complex128.
+
+    It shares only the order of the units with `kernels.quantum.qcnn` and with `feature_map`.
+    """
+    qubits = inputs.shape[1]
+    network = [
+        gate for unit, angles in zip(units, weights.reshape(-1, 3), strict=True) for gate in _unit(unit, *angles)
+    ]
+    circuits = (Circuit(qubits, (*repetitions * _feature_gates(sample), *network)) for sample in inputs.tolist())
+    return np.array([expectations(simulate(circuit))[-1].item() for circuit in circuits])
+
+
+def _feature_gates(sample: Sequence[float]) -> list[Gate]:
+    qubits = range(len(sample))
+    gates = [Gate("h", (qubit,)) for qubit in qubits] + [Gate("p", (qubit,), 2 * sample[qubit]) for qubit in qubits]
+    for i, j in combinations(qubits, 2):
+        gates += [Gate("cx", (i, j)), Gate("p", (j,), 2 * (pi - sample[i]) * (pi - sample[j])), Gate("cx", (i, j))]
+    return gates
+
+
+def _unit(unit: Unit, first: float, second: float, third: float) -> list[Gate]:
+    pools, a, b = unit
+    gates = [Gate("rz", (b,), -pi / 2), Gate("cx", (b, a)), Gate("rz", (a,), first), Gate("ry", (b,), second)]
+    gates += [Gate("cx", (a, b)), Gate("ry", (b,), third)]
+    return gates if pools else [*gates, Gate("cx", (b, a)), Gate("rz", (a,), pi / 2)]

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mpi4py import MPI
+
+from kernels.api import InputError
+from kernels.quantum import Simulator, reference
+from kernels.quantum.circuit import Circuit
+from kernels.quantum.distributed import DistributedSimulator
+from kernels.quantum.families import hardware_efficient
+
+# the same circuits over four ranks, over each half of them, and on each rank alone
+RANDOM_CIRCUITS = """
+import json, random
+import numpy as np
+from mpi4py import MPI
+from kernels.quantum.circuit import Circuit, Gate
+from kernels.quantum.distributed import DistributedSimulator
+from kernels.quantum.gates import KINDS
+
+world = MPI.COMM_WORLD
+halves = world.Split(world.rank // 2)
+
+def draw(source):
+    qubits = source.randint(5, 8)
+    names = source.choices(sorted(KINDS), k=source.randint(5, 80))
+    gates = [
+        Gate(name, tuple(source.sample(range(qubits), kind.qubits)), source.uniform(-7, 7) if kind.has_angle else None)
+        for name, kind in ((name, KINDS[name]) for name in names)
+    ]
+    return Circuit(qubits, tuple(gates))
+
+errors, miscounted, sent = [], 0, 0
+for seed in range(20):
+    circuit = draw(random.Random(seed))
+    alone = DistributedSimulator(circuit, MPI.COMM_SELF)
+    state, values = alone.amplitudes(), alone.expectations()
+    for comm in (halves, world):
+        together = DistributedSimulator(circuit, comm)
+        errors.append(np.abs(together.amplitudes() - state).max())
+        miscounted += together.sent_bytes != 16 * together.distribution.sent_amplitudes()
+        errors.append(np.abs(together.expectations() - values).max())
+        sent += together.sent_bytes
+answers = world.gather([float(max(errors)), miscounted, sent])
+if answers:
+    print(json.dumps(answers))
+"""
+
+
+def test_two_and_four_ranks_agree_with_one_and_send_what_was_counted(on_ranks: Callable[[int, str], str]):
+    for error, miscounted, sent in json.loads(on_ranks(4, RANDOM_CIRCUITS)):
+        assert error < 1e-12
+        assert miscounted == 0
+        assert sent > 0
+
+
+@given(data=st.data())
+@settings(max_examples=20, deadline=None)
+def test_one_rank_is_the_reference(data: st.DataObject, random_circuits: Callable[[], st.SearchStrategy[Circuit]]):
+    circuit = data.draw(random_circuits())
+    right = reference.simulate(circuit)
+    simulator = DistributedSimulator(circuit, MPI.COMM_SELF)
+    np.testing.assert_allclose(simulator.amplitudes()[0], right, atol=1e-12)
+    np.testing.assert_allclose(simulator.expectations()[0], reference.expectations(right), atol=1e-12)
+
+
+BATCH = """
+import json
+import numpy as np
+from mpi4py import MPI
+from kernels.quantum.distributed import DistributedSimulator
+from kernels.quantum.families import hardware_efficient
+
+circuit = hardware_efficient(17, 3)
+angles = np.random.default_rng(5).uniform(-7, 7, (2, circuit.parameters))
+simulator = DistributedSimulator(circuit, MPI.COMM_WORLD, "single")
+values = simulator.expectations(angles)
+if MPI.COMM_WORLD.rank == 0:
+    print(json.dumps([values.tolist(), simulator.sent_bytes]))
+"""
+
+
+def test_each_circuit_of_a_batch_has_its_own_angles(on_two_ranks: Callable[[str], str]):
+    values, sent_bytes = json.loads(on_two_ranks(BATCH))
+    circuit = hardware_efficient(17, 3)
+    angles = np.random.default_rng(5).uniform(-7, 7, (2, circuit.parameters))
+    np.testing.assert_allclose(values, Simulator(circuit).expectations(angles), atol=2e-6)
+    # one exchange of half of 2**16 amplitudes, for each of two circuits
+    assert sent_bytes == 2 * 8 * 2**15
+
+
+def test_unknown_numbers_of_angles_are_refused():
+    with pytest.raises(InputError, match="angles: found 3 a circuit; this one takes 16"):
+        DistributedSimulator(hardware_efficient(4, 2), MPI.COMM_SELF).expectations([1, 2, 3])
