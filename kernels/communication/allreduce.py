@@ -7,6 +7,7 @@ reduces in place, so its backends copy the input first, inside the timed step: a
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from abc import abstractmethod
 from typing import Annotated, Any, Literal
@@ -15,8 +16,8 @@ import numpy as np
 from msgspec import Meta
 
 from kernels.api import Backend, Check, Figure, InputError, Kernel, Parameters, Work, Workload, divide
-from kernels.communication.compiled_mpi import TimedAllreduce
-from kernels.communication.process_group import ProcessGroup, Transport, cuda_missing, local_device
+from kernels.communication.process_group import cuda_missing
+from kernels.declaring import cpu_only, imported
 
 # elements that share a random stream: verify draws any part of any rank's input without drawing the rest
 _BLOCK = 1 << 16
@@ -73,13 +74,18 @@ class Allreduce(Workload):
         """The sum that the last step left on this rank, [elements]."""
         return self.received
 
+    def additions_deep(self) -> int:
+        """In how many additions an input takes part at most: p-1, whatever the order."""
+        return self.comm.size - 1
+
     def verify(self) -> Check:
         """The largest |error| / sum |x| of any element on any rank, against a sum in extended precision.
 
         Every rank draws all ranks' inputs of some blocks anew, sums them and tells the others, so that the check
-        takes no longer on many ranks than on few. The tolerance is the bound of recursive summation in any order,
-        (p-1) u sum |x| (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., eq. 4.4), to which the
-        reference adds its own; on one rank it is zero, for the answer is a copy.
+        takes no longer on many ranks than on few. The tolerance is the bound of a sum in which no input takes part in
+        more than h additions (`additions_deep`): γ_h sum |x|, γ_h = h u / (1 - h u) (Higham, Accuracy and Stability of
+        Numerical Algorithms, 2nd ed., section 4.2, after eq. 4.3), to which the reference adds its own; on one rank it
+        is zero, for the answer is a copy.
         """
         answer = self.answer()
         ranks = self.comm.size
@@ -91,15 +97,18 @@ class Allreduce(Workload):
                 distance = np.abs(part - total)
                 # where every input is zero the sum has to be exact
                 errors.append(np.max(np.divide(distance, magnitude, where=magnitude > 0, out=distance)))
-        roundings = (ranks - 1) * (np.finfo(answer.dtype).eps + np.finfo(np.longdouble).eps) / 2
+        units = np.array([np.finfo(answer.dtype).eps, np.finfo(np.longdouble).eps]) / 2
+        roundings = float(units @ [self.additions_deep(), ranks - 1])
         return Check(
             error=float(np.max(self.comm.allgather(np.max(errors)))),
-            tolerance=float(roundings / (1 - roundings)),
+            tolerance=roundings / (1 - roundings),
             reference=f"sum of the inputs, drawn anew, with {np.finfo(np.longdouble).nmant + 1} significant bits",
         )
 
     def work(self) -> Work:
-        """What no algorithm can do with less of; see `optimal_traffic`.
+        """What no algorithm can do with less of, whatever the backend, so that backends share one bound.
+
+        See `optimal_traffic`.
 
         (p-1)/p additions an element, each element read once and written once. On one rank it is a copy.
         """
@@ -116,17 +125,17 @@ class Allreduce(Workload):
         )
 
     def figures(self, step_s: float) -> list[Figure]:
-        """Latency t, algorithm bandwidth n/t and bus bandwidth 2(p-1)/p n/t, as nccl-tests define them."""
+        """Bus bandwidth 2(p-1)/p n/t, algorithm bandwidth n/t and latency t, as nccl-tests define them."""
         sent_bytes, _ = optimal_traffic(self.parameters.message_bytes, self.comm.size)
         return [
-            Figure(name="latency_s", value=step_s, unit="s", better="lower"),
+            Figure(name="bus_bandwidth", value=sent_bytes / step_s, unit="B/s", better="higher"),
             Figure(
                 name="algorithm_bandwidth",
                 value=self.parameters.message_bytes / step_s,
                 unit="B/s",
                 better="higher",
             ),
-            Figure(name="bus_bandwidth", value=sent_bytes / step_s, unit="B/s", better="higher"),
+            Figure(name="latency_s", value=step_s, unit="s", better="lower"),
         ]
 
     def _reference(self, block: int, owner: int, length: int) -> tuple[np.ndarray, np.ndarray]:
@@ -140,82 +149,25 @@ class Allreduce(Workload):
         return reference[0], reference[1]
 
 
-class Mpi4pyAllreduce(Allreduce):
-    """MPI_Allreduce on NumPy buffers, as a Python program calls it."""
-
-    def step(self) -> None:
-        """One call."""
-        self.comm.Allreduce(self.sent, self.received)
+host_missing = cpu_only("sums in the CPU's memory")
 
 
-class MpiAllreduce(Allreduce):
-    """MPI_Allreduce on the same buffers, called and timed by compiled code: what a C program gets."""
-
-    def __init__(self, parameters: AllreduceParameters, comm: Any, device: str) -> None:
-        super().__init__(parameters, comm, device)
-        self._timed = TimedAllreduce(comm, self.sent, self.received)
-
-    def step(self) -> None:
-        """One call, at once."""
-        self.time_steps(1, np.zeros(1, np.int64))
-
-    def time_steps(self, count: int, starts_ns: np.ndarray | None) -> np.ndarray:
-        """``count`` calls without Python in between."""
-        return self._timed.run(count, starts_ns)
+def _ours(algorithm: str, summary: str) -> Backend:
+    return Backend(
+        f"ours: {summary}", imported("kernels.communication.allreduce_compiled:OwnAllreduce", algorithm), host_missing
+    )
 
 
-class TorchAllreduce(Allreduce):
-    """torch.distributed's all_reduce; subclasses name the transport."""
-
-    transport: Transport
-
-    def __init__(self, parameters: AllreduceParameters, comm: Any, device: str) -> None:
-        super().__init__(parameters, comm, device)
-        import torch
-
-        self._place = local_device(comm, device)
-        self._input = torch.from_numpy(self.sent).to(self._place)
-        self._sum = torch.from_numpy(self.received).to(self._place)
-        self._group = ProcessGroup(comm, self.transport, self._place)
-
-    def step(self) -> None:
-        """Copy the input, then sum in place."""
-        self._sum.copy_(self._input)
-        self._group.sum(self._sum)
-
-    def answer(self) -> np.ndarray:
-        """The sum that the last step left on this rank, [elements]."""
-        return self._sum.cpu().numpy()
-
-    def close(self) -> None:
-        """End the process group."""
-        self._group.close()
-
-
-class GlooAllreduce(TorchAllreduce):
-    """Gloo, over TCP between the ranks' memories."""
-
-    transport = "gloo"
-
-
-class NcclAllreduce(TorchAllreduce):
-    """NCCL, between the ranks' GPUs."""
-
-    transport = "nccl"
-
-    def synchronize(self) -> None:
-        """Wait for this rank's GPU."""
-        import torch
-
-        torch.cuda.synchronize(self._place)
-
-
-def _host_missing(device: str) -> str | None:
-    return "sums in the CPU's memory; ask for --device cpu" if device != "cpu" else None
-
-
-def _nccl_missing(device: str) -> str | None:
+def nccl_missing(device: str) -> str | None:
+    """Why what sums in GPU memory cannot run here on this device, or None."""
     return cuda_missing() or ("sums in GPU memory; ask for --device cuda" if device == "cpu" else None)
+
+
+def horovod_missing(device: str) -> str | None:
+    """Why Horovod cannot run here on this device, or None."""
+    if importlib.util.find_spec("horovod") is None:
+        return "needs horovod, built against this torch: nox -s horovod"
+    return host_missing(device)
 
 
 def _count_blocks(parameters: AllreduceParameters) -> int:
@@ -238,10 +190,42 @@ KERNEL = Kernel(
     summary="the sum of a message over all ranks, left on every rank",
     parameters=AllreduceParameters,
     backends={
-        "mpi4py": Backend("MPI_Allreduce on NumPy buffers", Mpi4pyAllreduce, _host_missing),
-        "mpi": Backend("MPI_Allreduce in a compiled loop, as a C program calls it", MpiAllreduce, _host_missing),
-        "gloo": Backend("torch.distributed over Gloo, on the CPU", GlooAllreduce, _host_missing),
-        "nccl": Backend("torch.distributed over NCCL, between GPUs", NcclAllreduce, _nccl_missing),
+        "mpi4py": Backend(
+            "MPI_Allreduce on NumPy buffers",
+            imported("kernels.communication.allreduce_peers:Mpi4pyAllreduce"),
+            host_missing,
+        ),
+        "mpi": Backend(
+            "MPI_Allreduce in a compiled loop, as a C program calls it",
+            imported("kernels.communication.allreduce_compiled:MpiAllreduce"),
+            host_missing,
+        ),
+        "ring": _ours("ring", "parts passed round a ring, the fewest bytes"),
+        "recursive-doubling": _ours("recursive-doubling", "whole messages between partners, the fewest messages"),
+        "rabenseifner": _ours("rabenseifner", "recursive halving, then doubling"),
+        "hierarchical": _ours("hierarchical", "within nodes, between nodes, within nodes"),
+        "shared-memory": _ours("shared-memory", "written and read by the ranks of one node, without messages"),
+        "tuned": Backend(
+            "ours: the fastest of these for the message, tried beforehand",
+            imported("kernels.communication.allreduce_compiled:TunedAllreduce"),
+            host_missing,
+        ),
+        "gloo": Backend(
+            "torch.distributed over Gloo, on the CPU",
+            imported("kernels.communication.allreduce_peers:GlooAllreduce"),
+            host_missing,
+        ),
+        "nccl": Backend(
+            "torch.distributed over NCCL, between GPUs",
+            imported("kernels.communication.allreduce_peers:NcclAllreduce"),
+            nccl_missing,
+        ),
+        "horovod": Backend(
+            "Horovod over MPI, on the CPU",
+            imported("kernels.communication.allreduce_peers:HorovodAllreduce"),
+            horovod_missing,
+            threads_call_mpi=True,
+        ),
     },
     reference="mpi4py",
     scaling="every rank has a message of message_bytes, in strong and in weak scaling",

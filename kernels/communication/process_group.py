@@ -61,6 +61,12 @@ class ProcessGroup:
 
         torch.distributed.all_reduce(values)
 
+    def start_sum(self, values: torch.Tensor) -> torch.distributed.Work:
+        """Begin `sum`; what is returned has a ``wait``."""
+        import torch.distributed
+
+        return torch.distributed.all_reduce(values, async_op=True)
+
     def close(self) -> None:
         """End the group and its threads; a second call does nothing."""
         import torch.distributed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 import time
@@ -24,15 +25,16 @@ from kernels.communication.allreduce import (
 
 # one element, a few, and more than two blocks of the random streams
 ELEMENTS = (1, 3, 140_003)
+COMPILED = ("mpi", "ring", "recursive-doubling", "rabenseifner", "hierarchical", "shared-memory", "tuned")
 
 
 def check_sums(comm: MPI.Comm, dtype: str) -> None:
     size = np.dtype(dtype).itemsize
     for elements in ELEMENTS:
         parameters = AllreduceParameters(message_bytes=elements * size, dtype=dtype, seed=elements)
-        for backend in ("mpi4py", "mpi", "gloo"):
+        for backend in (*COMPILED, "mpi4py", "gloo"):
             workload = KERNEL.prepare(backend, parameters, comm)
-            for _ in range(3):
+            for _ in range(2):
                 workload.step()
             check = workload.verify()
             assert check.passed, (backend, dtype, elements, check)
@@ -57,8 +59,13 @@ def check_a_wrong_answer_is_seen_on_all_ranks(comm: MPI.Comm) -> None:
 
 def check_compiled_steps_are_done_and_timed(comm: MPI.Comm) -> None:
     """The sum is in the very buffer that `verify` looks at, and the times tell of waiting and of the call apart."""
+    for backend in COMPILED:
+        check_compiled_steps(comm, backend)
+
+
+def check_compiled_steps(comm: MPI.Comm, backend: str) -> None:
     parameters = AllreduceParameters(message_bytes=8 * ELEMENTS[-1], dtype="float64")
-    workload = KERNEL.prepare("mpi", parameters, comm)
+    workload = KERNEL.prepare(backend, parameters, comm)
     assert isinstance(workload, Allreduce)
     opens_ns = time.perf_counter_ns() + 5_000_000 * np.arange(4)
     for starts_ns in (None, opens_ns):
@@ -74,9 +81,28 @@ def check_compiled_steps_are_done_and_timed(comm: MPI.Comm) -> None:
     assert not workload.verify().passed
     workload.step()
     assert workload.verify().passed
+    workload.close()
 
 
-@pytest.mark.parametrize("ranks", [1, 2, 3])
+def check_own_costs_are_told(comm: MPI.Comm) -> None:
+    """The ring's, and that the choice of `tuned` is one of the others, the same on all ranks."""
+    parameters = AllreduceParameters(message_bytes=840 * 8, dtype="float64")
+    parts = (comm.size - 1) / comm.size
+    figures = {figure.name: figure.value for figure in KERNEL.prepare("ring", parameters, comm).figures(1e-6)}
+    assert figures["messages"] == 2 * (comm.size - 1)
+    assert figures["sent_bytes"] == 2 * parts * 840 * 8
+    assert figures["additions"] == parts * 840
+    tuned = KERNEL.prepare("tuned", parameters, comm)
+    figures = {figure.name: figure.value for figure in tuned.figures(1e-6)}
+    assert next(iter(figures)) == "algorithm"
+    assert figures["algorithm"] in COMPILED[1:-1]
+    # memory that is shared has no segments of messages
+    assert ("segment" in figures) == (figures["algorithm"] != "shared-memory")
+    assert len(set(comm.allgather((figures["algorithm"], figures.get("segment"))))) == 1
+    tuned.close()
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 5])
 def test_ranks_agree_with_the_sum_in_higher_precision(ranks: int) -> None:
     mpiexec = str(Path(sys.executable).with_name("mpiexec"))
     subprocess.run([mpiexec, "-n", str(ranks), sys.executable, "-m", "mpi4py", __file__], check=True, timeout=120)
@@ -129,8 +155,16 @@ def test_backends_say_where_they_sum() -> None:
     assert "GPU" in (missing["nccl"]("cpu") or "")
 
 
+@pytest.mark.skipif(importlib.util.find_spec("horovod") is not None, reason="this machine has what would be missing")
+def test_missing_horovod_is_told_in_a_sentence() -> None:
+    assert "nox -s horovod" in (KERNEL.backends["horovod"].missing("cpu") or "")
+
+
 if __name__ == "__main__":
     check_sums(MPI.COMM_WORLD, "float32")
-    check_sums(MPI.COMM_WORLD, "float64")
+    # what differs is compiled code, on however many ranks
+    if MPI.COMM_WORLD.size < 5:
+        check_sums(MPI.COMM_WORLD, "float64")
     check_a_wrong_answer_is_seen_on_all_ranks(MPI.COMM_WORLD)
     check_compiled_steps_are_done_and_timed(MPI.COMM_WORLD)
+    check_own_costs_are_told(MPI.COMM_WORLD)
