@@ -1,0 +1,1 @@
+"""Strain records on disk, and the pipelines that read them for training."""

@@ -92,6 +92,35 @@ class Yld89(NamedTuple):
         scale = 2 * self.effective_stress(unit) ** power
         return np.stack([along_x, along_y, across], axis=-1) / scale[..., None]
 
+    def hessian(self, stress: Array) -> Array:
+        """∂²σ̄/∂(σx, σy, τxy)², [cards, 3, 3], in the inverse of the stress's unit.
+
+        From (σ̄^M)'' of the three powers of Φ and of the curvature of K₂; ``stress`` is [cards, 3] and not zero.
+        """
+        size = np.abs(stress).max(axis=-1)
+        unit = stress / size[..., None]
+        plus, minus, shear, half_difference = self._invariants(unit)
+        shear = _positive(shear)
+        along, skew = half_difference / shear, self.p * unit[..., 2] / shear
+        zero, half = np.zeros_like(shear), np.full_like(shear, 0.5)
+        by_k1 = np.stack([half, self.h / 2 + zero, zero], axis=-1)
+        by_k2 = np.stack([along / 2, -self.h * along / 2, self.p * skew], axis=-1)
+        normal = np.stack([-skew / 2, self.h * skew / 2, self.p * along], axis=-1)
+        power = self.exponent
+        curvature = zero
+        total = np.zeros((*shear.shape, 3, 3))
+        for weight, value, k1, k2 in ((self.a, plus, 1, 1), (self.a, minus, 1, -1), (self.c, 2 * shear, 0, 2)):
+            direction = k1 * by_k1 + k2 * by_k2
+            steepness = weight * (power - 1) * np.abs(value) ** (power - 2)
+            total += steepness[..., None, None] * direction[..., :, None] * direction[..., None, :]
+            curvature = curvature + weight * k2 * np.sign(value) * np.abs(value) ** (power - 1)
+        total += (curvature / shear)[..., None, None] * normal[..., :, None] * normal[..., None, :]
+        effective, gradient = self.effective_stress(unit), self.gradient(unit)
+        total /= (2 * effective ** (power - 1))[..., None, None]
+        steepness = (power - 1) / effective
+        total -= steepness[..., None, None] * gradient[..., :, None] * gradient[..., None, :]
+        return total / size[..., None, None]
+
     def uniaxial(self, angle_deg: float) -> Uniaxial:
         """Tension at an angle to the rolling direction, in degrees."""
         cos, sin = np.cos(np.deg2rad(angle_deg)), np.sin(np.deg2rad(angle_deg))

@@ -1,0 +1,63 @@
+"""How long a training step waits for its data: the multi-task network's step, fed by a reader."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from statistics import median
+from typing import Any, NamedTuple
+
+import torch
+
+from kernels import registry
+from kernels.api import Figure, parse_parameters
+from kernels.data.share import Reader, shuffle
+from kernels.material.tensile import FEATURES
+
+
+class Fed(NamedTuple):
+    """Seconds of each step: waiting for the next batch, and training on it."""
+
+    waiting_s: list[float]
+    training_s: list[float]
+
+    def figures(self) -> list[Figure]:
+        """The share of time spent waiting, and the step that it is a share of."""
+        waiting_s, training_s = sum(self.waiting_s), sum(self.training_s)
+        return [
+            Figure(name="stall", value=waiting_s / (waiting_s + training_s), better="lower"),
+            Figure(name="fed_step", value=median(self.training_s), unit="s", better="lower"),
+        ]
+
+
+def feed(reader: Reader, steps: int, comm: Any, generator: Any) -> Fed:
+    """Train the network of kernel ``mtl_step``, eagerly, on ``steps`` of the reader's batches.
+
+    That kernel is known by its name alone, and by the ``strains`` and ``targets`` that its workload trains on.
+
+    The first step warms up and is not counted, nor is what fills a cache. Batches smaller than the others are left out.
+    Copying a batch to where the step takes it from counts as waiting. All ranks call this together.
+    """
+    kernel, samples = registry.load("mtl_step"), reader.options.batch * comm.size
+    parameters = parse_parameters(kernel, {"batch": samples, "records": samples, "shards": 1})
+    training: Any = kernel.prepare("eager", parameters, comm)
+    fed = Fed([], [])
+    batches = _endless(reader, generator)
+    for _ in range(steps + 1):
+        start_s = time.perf_counter()
+        values = next(batches)
+        training.strains.copy_(values[:, :FEATURES])
+        training.targets.copy_(values[:, FEATURES:])
+        fetched_s = time.perf_counter()
+        training.step()
+        fed.waiting_s.append(fetched_s - start_s)
+        fed.training_s.append(time.perf_counter() - fetched_s)
+    training.close()
+    return Fed(fed.waiting_s[1:], fed.training_s[1:])
+
+
+def _endless(reader: Reader, generator: Any) -> Iterator[torch.Tensor]:
+    size = reader.options.batch
+    while True:
+        order = shuffle(reader.share.records, size, generator)
+        yield from (batch for batch in reader.batches(order) if len(batch) == size)
