@@ -1,0 +1,1 @@
+"""Training steps and whole trainings of neural networks over ranks."""

@@ -12,39 +12,24 @@ import os
 import shutil
 import sysconfig
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
-import msgspec
 from msgspec import Meta
 
-from kernels.api import Backend, InputError, Kernel, Parameters
+from kernels.api import Backend, Kernel, Parameters
 from kernels.communication.process_group import cuda_missing
-
-if TYPE_CHECKING:
-    from kernels.training.step import CompiledMtlStep, EagerMtlStep
+from kernels.declaring import check_at_most, check_shares, cpu_only, growing, imported
 
 
 class MtlStepParameters(Parameters, frozen=True):
     """The batch, the data set it is the beginning of, the network and its optimiser."""
 
     batch: Annotated[int, Meta(ge=1, description="samples of a step, over all ranks")] = 256
-    records: Annotated[int, Meta(ge=1, description="records of the data set that has them")] = 16384
+    records: Annotated[int, Meta(ge=1, description="records of the data set that has them")] = 4096
     shards: Annotated[int, Meta(ge=1, description="files that hold the data set")] = 16
     width: Annotated[int, Meta(ge=1, description="channels of the network's first convolution")] = 64
     learning_rate: Annotated[float, Meta(gt=0, description="Adam's step size")] = 1e-3
     seed: Annotated[int, Meta(ge=0, description="seed of data set, weights and dropout")] = 0
-
-
-def _eager(parameters: MtlStepParameters, comm: Any, device: str) -> EagerMtlStep:
-    from kernels.training.step import EagerMtlStep
-
-    return EagerMtlStep(parameters, comm, device)
-
-
-def _compiled(parameters: MtlStepParameters, comm: Any, device: str) -> CompiledMtlStep:
-    from kernels.training.step import CompiledMtlStep
-
-    return CompiledMtlStep(parameters, comm, device)
 
 
 def _eager_missing(device: str) -> str | None:
@@ -64,19 +49,13 @@ def _compile_missing(device: str) -> str | None:
     return None
 
 
-def _grow(parameters: MtlStepParameters, ranks: int) -> MtlStepParameters:
-    return msgspec.structs.replace(parameters, batch=parameters.batch * ranks)
-
-
 def _check(parameters: MtlStepParameters, ranks: int) -> None:
-    place = "kernel mtl_step"
-    if parameters.batch < ranks:
-        raise InputError(f"{place}: batch: found {parameters.batch} for {ranks} ranks; every rank wants at least one")
-    if parameters.batch > parameters.records:
-        raise InputError(f"{place}: batch: found {parameters.batch} of {parameters.records} records; at most as many")
-    if parameters.shards > parameters.records:
-        raise InputError(f"{place}: shards: found {parameters.shards} of {parameters.records} records; at most as many")
+    check_shares("mtl_step", "batch", parameters, ranks)
+    for part in ("batch", "shards"):
+        check_at_most("mtl_step", part, "records", parameters)
 
+
+_WORKLOADS = "kernels.training.step"
 
 KERNEL = Kernel(
     name="mtl_step",
@@ -84,11 +63,18 @@ KERNEL = Kernel(
     summary="a data-parallel training step of the multi-task network on strain records",
     parameters=MtlStepParameters,
     backends={
-        "eager": Backend("torch, operation by operation", _eager, _eager_missing),
-        "compile": Backend("torch.compile, forward and backward fused", _compiled, _compile_missing),
+        "eager": Backend("torch, operation by operation", imported(f"{_WORKLOADS}:EagerMtlStep"), _eager_missing),
+        "fused": Backend(
+            "torch, with normalisation, ReLU and pool in one compiled loop",
+            imported(f"{_WORKLOADS}:FusedMtlStep"),
+            cpu_only("its fused loops are compiled for the CPU"),
+        ),
+        "compile": Backend(
+            "torch.compile, forward and backward fused", imported(f"{_WORKLOADS}:CompiledMtlStep"), _compile_missing
+        ),
     },
     reference="eager",
     scaling="strong: the batch is divided over the ranks; weak: it grows with them",
-    grow=_grow,
+    grow=growing("batch"),
     check=_check,
 )

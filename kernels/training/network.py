@@ -6,11 +6,11 @@ heads. The thesis leaves the widths open: those here are this project's choice.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from kernels.material.tensile import FEATURES, RECORD_SHAPE
 
@@ -19,6 +19,10 @@ CHANNELS = RECORD_SHAPE[0] * RECORD_SHAPE[1]
 LENGTH = FEATURES // CHANNELS
 _POOL = 2
 _EXTRA_CONVOLUTIONS = 2
+
+
+# how a chain of layers is run on its input
+Block = Callable[[nn.Sequential, Tensor], Tensor]
 
 
 class Head(NamedTuple):
@@ -43,17 +47,18 @@ HEADS = (
 
 
 class MultiTaskNetwork(nn.Module):
-    """From normalised strains, [N, 1080], to the eight normalised labels, [N, 8].
+    """From normalised strains, [N, 180·``channels``], to the eight normalised labels, [N, 8]; a record has 6 channels.
 
     ``width`` channels leave the first convolution; the second has twice as many, a head's convolutions as many, and
     its hidden layer (``hidden`` units) twice as many. Convolutions that a batch normalisation follows have no bias.
     """
 
-    def __init__(self, width: int = 64) -> None:
+    def __init__(self, width: int = 64, channels: int = CHANNELS) -> None:
         super().__init__()
         self.hidden = 2 * width
+        self.channels = channels
         self.trunk = nn.Sequential(
-            *_convolution(CHANNELS, width, kernel=5),
+            *_convolution(channels, width, kernel=5),
             nn.MaxPool1d(_POOL),
             *_convolution(width, 2 * width, kernel=3),
             nn.MaxPool1d(_POOL),
@@ -62,14 +67,17 @@ class MultiTaskNetwork(nn.Module):
         self.register_buffer("loss_weights", torch.tensor([head.weight for head in HEADS]), persistent=False)
         self.heads = nn.ModuleList(_HeadNetwork(head, width, LENGTH // _POOL**2) for head in HEADS)
 
-    def forward(self, strains: Tensor, keep: Tensor | None = None) -> Tensor:
-        """``keep`` is the dropout of the heads' hidden layers as `draw_keep` draws it; without it none drops out.
+    def forward(self, strains: Tensor, keep: Tensor | None = None, block: Block | None = None) -> Tensor:
+        """``block`` runs the convolutions of trunk and heads and what follows them; by default layer by layer.
+
+        ``keep`` is the dropout of the heads' hidden layers as `draw_keep` draws it; without it none drops out.
 
         Dropout is an input because a compiler draws its own random numbers: so every backend drops the same units,
         and a reference in higher precision can too.
         """
-        shared = self.trunk(strains.view(-1, CHANNELS, LENGTH))
-        outputs = [head(shared, None if keep is None else keep[index]) for index, head in enumerate(self.heads)]
+        block = block or _layer_by_layer
+        shared = block(self.trunk, strains.view(-1, self.channels, LENGTH))
+        outputs = [head(shared, None if keep is None else keep[index], block) for index, head in enumerate(self.heads)]
         return torch.cat(outputs, dim=1)
 
 
@@ -86,10 +94,11 @@ class _HeadNetwork(nn.Module):
             nn.Flatten(),
         )
         self.hidden = nn.Linear(width * (length // _POOL), 2 * width)
+        self.relu = nn.ReLU()
         self.output = nn.Linear(2 * width, 1)
 
-    def forward(self, shared: Tensor, keep: Tensor | None) -> Tensor:
-        hidden = functional.relu(self.hidden(self.features(shared)))
+    def forward(self, shared: Tensor, keep: Tensor | None, block: Block) -> Tensor:
+        hidden = self.relu(self.hidden(block(self.features, shared)))
         return self.output(hidden if keep is None else hidden * keep)
 
 
@@ -138,6 +147,10 @@ def _layers_and_lengths(network: MultiTaskNetwork) -> list[tuple[nn.Conv1d | nn.
             elif isinstance(layer, nn.Linear):
                 found.append((layer, 1))
     return found
+
+
+def _layer_by_layer(layers: nn.Sequential, values: Tensor) -> Tensor:
+    return layers(values)
 
 
 def _convolution(inputs: int, outputs: int, kernel: int) -> list[nn.Module]:

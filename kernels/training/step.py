@@ -6,16 +6,18 @@ import math
 import socket
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from kernels.api import Check, Figure, Work, Workload, divide
+from kernels.api import Check, Figure, Work, Workload, divide, tell
 from kernels.communication.allreduce import optimal_traffic
 from kernels.communication.process_group import local_device
-from kernels.data.records import ensure_dataset, open_dataset
+from kernels.data.dataset import open_dataset
+from kernels.data.records import ensure_dataset
 from kernels.material.tensile import FEATURES
 from kernels.training.data_parallel import GradientSum, some_first
 from kernels.training.network import (
@@ -191,6 +193,28 @@ class EagerMtlStep(MtlStep):
         return batch_loss
 
 
+class FusedMtlStep(MtlStep):
+    """Torch's convolutions and matrix products, and what lies between them in one pass: `normalisation.run_fused`."""
+
+    def build(self) -> Callable[..., Tensor]:
+        """Threads for what is fused, as many as torch's."""
+        # not at the top: the other backends need no compiler for loops
+        from kernels.training.normalisation import run_fused
+
+        self._threads = ThreadPoolExecutor(max(1, torch.get_num_threads() - 1))
+
+        def loss(network: MultiTaskNetwork, strains: Tensor, targets: Tensor, keep: Tensor, samples: int) -> Tensor:
+            outputs = network(strains, keep, lambda layers, values: run_fused(layers, values, self._threads))
+            return weighted_loss(outputs, targets, network.loss_weights, samples)
+
+        return loss
+
+    def close(self) -> None:
+        """Also end the threads."""
+        super().close()
+        self._threads.shutdown()
+
+
 class CompiledMtlStep(MtlStep):
     """Forward and backward fused by torch.compile, for the shapes and the threads of this case alone."""
 
@@ -201,6 +225,7 @@ class CompiledMtlStep(MtlStep):
         compiled = torch.compile(batch_loss, fullgraph=True, dynamic=False, options=options)
 
         def run_once() -> None:
+            tell("compiling with torch.compile, unless kept from before")
             compiled(self.network, self.strains, self.targets, self.keep, self.parameters.batch).backward()
 
         hosts = self.comm.allgather(socket.gethostname())

@@ -13,9 +13,9 @@ def test_weak_scaling_keeps_the_batch_of_a_rank() -> None:
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        (MtlStepParameters(batch=3), "batch: found 3 for 4 ranks"),
-        (MtlStepParameters(batch=100, records=64), "batch: found 100 of 64 records"),
-        (MtlStepParameters(batch=8, records=8, shards=9), "shards: found 9 of 8 records"),
+        (MtlStepParameters(batch=3), "batch: 3 cannot be divided over 4 ranks"),
+        (MtlStepParameters(batch=100, records=64), "batch: found 100; right would be at most records=64"),
+        (MtlStepParameters(batch=8, records=8, shards=9), "shards: found 9; right would be at most records=8"),
     ],
 )
 def test_what_cannot_be_divided_is_refused(parameters: MtlStepParameters, message: str) -> None:

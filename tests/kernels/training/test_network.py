@@ -33,6 +33,10 @@ def test_strains_become_eight_labels(width: int) -> None:
     assert sum(parameter.numel() for parameter in network.parameters()) == expected_parameters(width)
 
 
+def test_records_may_have_more_channels() -> None:
+    assert MultiTaskNetwork(3, channels=12)(torch.randn(5, 2160)).shape == (5, 8)
+
+
 def test_heads_are_in_the_order_of_a_records_labels() -> None:
     assert [head.label for head in HEADS] == list(LABEL_RANGES)
     assert [head.label for head in HEADS if not head.deep] == ["M", "r00", "r45", "r90"]

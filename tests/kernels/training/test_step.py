@@ -11,7 +11,7 @@ import torch
 from mpi4py import MPI
 
 from kernels.training.mtl_step import KERNEL, MtlStepParameters
-from kernels.training.step import CompiledMtlStep, EagerMtlStep, batch_loss
+from kernels.training.step import CompiledMtlStep, EagerMtlStep, FusedMtlStep, batch_loss
 
 SMALL = MtlStepParameters(batch=23, records=64, shards=3, width=8)
 
@@ -93,6 +93,18 @@ def test_counted_work_follows_the_batch(eager: EagerMtlStep) -> None:
     assert (work.items, work.item, work.sent_bytes, work.messages) == (23, "sample", 0, 0)
     assert work.flops > 0
     assert work.memory_bytes > 10 * eager.gradients.flat.nbytes
+
+
+def test_fused_step_equals_the_eager_one_with_its_running_statistics(eager: EagerMtlStep) -> None:
+    fused = FusedMtlStep(SMALL, MPI.COMM_SELF, "cpu")
+    for workload in (eager, fused):
+        workload.step()
+    assert fused.loss.item() == pytest.approx(eager.loss.item(), rel=1e-5)
+    assert relative_error(fused.gradients.flat, eager.gradients.flat) < 1e-5
+    for (name, found), right in zip(fused.network.named_buffers(), eager.network.buffers(), strict=True):
+        assert torch.allclose(found, right, rtol=1e-4, atol=1e-6), name
+    assert fused.verify().passed
+    fused.close()
 
 
 def test_compiled_step_equals_the_eager_one(eager: EagerMtlStep) -> None:

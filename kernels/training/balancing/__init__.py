@@ -1,0 +1,1 @@
+"""Sequences of very different lengths, and how they are dealt out to ranks."""

@@ -1,0 +1,1 @@
+"""Material parameters from strain records: networks, the search for their edges, and trees."""
