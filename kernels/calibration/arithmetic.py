@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import perf_counter
 
 import torch
+
+from kernels.calibration.trials import quickest_s
 
 # types whose matrix products are timed; those that a device's library lacks or emulates show it by their rate
 DTYPES = ("float32", "float64", "bfloat16")
@@ -29,14 +30,13 @@ class MatrixProbe:
     def rate(self, dtype: str) -> float:
         """Operations a second, the best of a few products: 2 n^3 for one of order n."""
         left, right = self._operands[dtype]
-        times_s = []
-        for _ in range(_TRIALS):
-            self._synchronize()
-            start_s = perf_counter()
+
+        def multiply() -> None:
             torch.matmul(left, right, out=self._product[dtype])
             self._synchronize()
-            times_s.append(perf_counter() - start_s)
-        return 2.0 * len(left) ** 3 / min(times_s)
+
+        self._synchronize()
+        return 2.0 * len(left) ** 3 / quickest_s(multiply, _TRIALS)
 
     def error(self, dtype: str) -> float:
         """The last product's largest error over its bound, in some columns, against float64.

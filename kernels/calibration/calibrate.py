@@ -7,7 +7,6 @@ as in STREAM. See ``docs/limits.md`` for each figure.
 from __future__ import annotations
 
 from abc import abstractmethod
-from importlib import import_module
 from typing import Annotated, Any
 
 from msgspec import Meta
@@ -15,6 +14,7 @@ from msgspec import Meta
 from kernels.api import Backend, Check, Figure, Kernel, Parameters, Work, Workload
 from kernels.calibration.limits import Rates, best_of
 from kernels.communication.process_group import cuda_missing
+from kernels.declaring import imported
 
 
 class CalibrateParameters(Parameters, frozen=True):
@@ -43,6 +43,10 @@ class Calibrate(Workload):
     @abstractmethod
     def errors(self) -> list[float]:
         """How far the results of what was timed are from the right ones, over what each may be off."""
+
+    def remark(self) -> str:
+        """What spoils the figures, in a phrase; empty when nothing does. All ranks call it together."""
+        return ""
 
     def step(self) -> None:
         """One round; the best of all stays."""
@@ -90,14 +94,6 @@ def _binary(size_bytes: int) -> str:
     return f"{size_bytes >> 10 * power}{('B', 'KiB', 'MiB', 'GiB')[power]}"
 
 
-def _backend(module: str, name: str) -> Any:
-    def build(parameters: CalibrateParameters, comm: Any, device: str) -> Workload:
-        workload: Workload = getattr(import_module(module), name)(parameters, comm, device)
-        return workload
-
-    return build
-
-
 def _host_missing(device: str) -> str | None:
     return "measures the CPUs; ask for --backend gpu" if device != "cpu" else None
 
@@ -114,12 +110,12 @@ KERNEL = Kernel(
     backends={
         "host": Backend(
             "the CPUs, their memory, the links between ranks and the file system",
-            _backend("kernels.calibration.host", "HostCalibrate"),
+            imported("kernels.calibration.host:HostCalibrate"),
             _host_missing,
         ),
         "gpu": Backend(
             "the rank's GPU, its memory and the way to it",
-            _backend("kernels.calibration.gpu", "GpuCalibrate"),
+            imported("kernels.calibration.gpu:GpuCalibrate"),
             _gpu_missing,
         ),
     },

@@ -9,12 +9,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from time import perf_counter
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from kernels.calibration.trials import quickest_s
+from kernels.compiling import numba
 
 Floats = NDArray[np.float64]
 
@@ -97,13 +98,8 @@ class MemoryProbe:
 
         def time_one(memory: Floats) -> float:
             arrays = [memory[part * length : (part + 1) * length] for part in range(parts)]
-            times_s = []
             together.wait()
-            for _ in range(_TRIALS):
-                start_s = perf_counter()
-                function(*arrays, repeats)
-                times_s.append(perf_counter() - start_s)
-            return 8 * length * parts * moves * repeats / min(times_s)
+            return 8 * length * parts * moves * repeats / quickest_s(lambda: function(*arrays, repeats), _TRIALS)
 
         if threads == 1:
             return time_one(self._memory[0])

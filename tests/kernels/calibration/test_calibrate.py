@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -12,6 +14,7 @@ import pytest
 from scipy.linalg.blas import sgemm
 
 from kernels import registry
+from kernels.calibration.host import describe_crowding
 
 ON_TWO_RANKS = """
 import json
@@ -106,6 +109,44 @@ def test_the_bandwidth_of_memory_is_near_that_of_numpys_copy(alone):
     figures = {figure.name: figure.value for figure in alone.figures(0.0)}
     assert 0.4 < figures["core_copy"] / copied < 2.5
     assert figures["noise"] >= 0
+
+
+@pytest.mark.skipif(shutil.which("mbw") is None, reason="needs mbw: tests/setup-optional.sh installs it")
+def test_the_bandwidth_of_memory_is_near_that_of_mbw(alone):
+    """A MiB copied is read and written: STREAM counts both, mbw one. Its memcpy may write past the caches."""
+    told = subprocess.run(["mbw", "-q", "-t0", "-n5", "128"], capture_output=True, text=True, check=True, timeout=100)
+    copied = 2 * 2**20 * max(float(rate) for rate in re.findall(r"Copy: ([0-9.]+) MiB/s", told.stdout))
+    figures = {figure.name: figure.value for figure in alone.figures(0.0)}
+    assert 0.4 < figures["core_copy"] / copied < 2.5
+
+
+def test_the_page_cache_is_near_what_dd_reads(alone, tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(np.random.default_rng(0).bytes(1 << 27))
+    rates = []
+    for _ in range(5):
+        command = ["dd", f"if={path}", "of=/dev/null", "bs=1M"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env={"LC_ALL": "C"})
+        (seconds,) = re.findall(r"copied, ([0-9.e-]+) s,", done.stderr)
+        rates.append((1 << 27) / float(seconds))
+    # mapped pages, which the calibration tries as well, spare a copy
+    assert 0.4 < alone.rates().page_cache / max(rates) < 6
+
+
+@pytest.mark.parametrize(
+    ("cores", "threads", "words"),
+    [
+        ([{0, 1}] * 4, 1, ""),
+        ([{0}, {1}, {0}, {1}], 1, ""),
+        ([{0, 1}, {2, 3}, {0, 1}, {2, 3}], 2, ""),
+        ([{0, 1}, {0, 1}, {0, 1}, {0, 1}], 2, "2 ranks x 2 threads shared 2 cores"),
+        ([{0}, {1}, {0}, {0}], 1, "2 ranks x 1 threads shared 1 cores"),
+    ],
+)
+def test_ranks_that_share_cores_are_told(cores, threads, words):
+    told = describe_crowding(["one", "one", "other", "other"], cores, threads)
+    assert told.startswith("oversubscribed") == bool(words)
+    assert words in told
 
 
 def test_each_backend_says_what_it_needs():
