@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import re
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 
 from kernels import registry
 from kernels.api import InputError, Kernel, Parameters, parse_parameters
+from kernels.explain import explain_invalid
 
 T = TypeVar("T")
 Count = Annotated[int, Meta(ge=1)]
@@ -21,7 +22,7 @@ Device = Literal["cpu", "cuda"]
 # how the ranks start a step together
 Synchronisation = Literal["barrier", "window"]
 # names become folders of the results and words of a batch script
-SWEEP_NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$"
+SWEEP_NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}\Z"
 
 
 class Scale(Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,6 +41,22 @@ class Scale(Struct, frozen=True, forbid_unknown_fields=True):
         return f"n{self.nodes}r{self.ranks_per_node}t{self.threads}"
 
 
+class CaseColumns(Struct, frozen=True, kw_only=True):
+    """What tells a case from others, under the names of tables' columns."""
+
+    case_id: str
+    kernel: str
+    backend: str
+    parameters: dict[str, Any]
+    nodes: int
+    ranks: int
+    threads: int
+    device: str
+
+
+CASE_COLUMNS = CaseColumns.__struct_fields__
+
+
 class Case(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One point of a sweep. ``parameters`` holds every parameter, defaults included."""
 
@@ -54,8 +71,7 @@ class Case(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     @classmethod
     def make(cls, kernel: Kernel, backend: str, parameters: Parameters, scale: Scale, device: Device = "cpu") -> Case:
         """A checked case; raises `InputError` when the problem does not fit the kernel or the scale."""
-        kernel.backend(backend)
-        kernel.check(parameters, scale.ranks)
+        kernel.check_case(backend, parameters, scale.ranks)
         place = str(scale) if device == "cpu" else f"{scale}-{device}"
         return cls(
             kernel=kernel.name,
@@ -66,6 +82,24 @@ class Case(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             device=device,
             id=f"{kernel.name}.{backend}.{place}.{_digest(parameters)}",
         )
+
+    def describe(self) -> dict[str, Any]:
+        """The fields of `CaseColumns`, by name."""
+        return {
+            "case_id": self.id,
+            "kernel": self.kernel,
+            "backend": self.backend,
+            "parameters": self.parameters,
+            "nodes": self.scale.nodes,
+            "ranks": self.scale.ranks,
+            "threads": self.scale.threads,
+            "device": self.device,
+        }
+
+    @property
+    def threads_call_mpi(self) -> bool:
+        """Whether MPI has to be started for calls from several threads; see `kernels.api.Backend`."""
+        return registry.load(self.kernel).backend(self.backend).threads_call_mpi
 
 
 class SweepCase(Struct, frozen=True):
@@ -132,32 +166,26 @@ def read_toml(path: Path, type_: type[T]) -> T:
     try:
         return msgspec.convert(document, type_)
     except msgspec.ValidationError as error:
-        raise InputError(f"{path}: {explain_invalid(error, document)}") from error
+        raise InputError(f"{path}: {explain_invalid(error, document, type_)}") from error
 
 
-def explain_invalid(error: msgspec.ValidationError, document: Any) -> str:
-    """The place of an invalid value, what is right there, and what was found."""
-    reason, _, place = str(error).partition(" - at `$")
-    reason = f"{reason[:1].lower()}{reason[1:]}"
-    place = place.rstrip("`").lstrip(".")
-    if reason.startswith("object "):
-        return f"{place}: {reason}" if place else reason
-    found = document
-    for name, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", place):
-        found = found[int(index)] if index else found[name]
-    return f"{place}: {reason.partition(', got ')[0].replace(' | null', '')}, found {found!r}"
+def expand(file: SweepFile, place: str = "", only: Collection[str] | None = None) -> Sweep:
+    """All cases of a sweep, or of the backends in ``only``.
 
-
-def expand(file: SweepFile, place: str = "") -> Sweep:
-    """All cases of a sweep. Backends nobody named that cannot run here are left out, with the reason."""
+    Backends nobody named that cannot run here are left out with the reason, and so are cases that their backend does
+    not take; raises `InputError` when nothing remains.
+    """
     cases: dict[str, SweepCase] = {}
     left_out: list[str] = []
     for index, group in enumerate(file.cases):
         try:
-            for item in _expand_group(file, group, left_out):
-                cases.setdefault(item.case.id, item)
+            for item in _expand_group(file, group, only, left_out):
+                _refuse_another(cases.setdefault(item.case.id, item).case, item.case)
         except InputError as error:
             raise InputError(f"{place}: cases[{index}]: {error}" if place else str(error)) from error
+    left_out = list(dict.fromkeys(left_out))
+    if left_out and not cases:
+        raise InputError(f"{place}: {'; '.join(left_out)}" if place else "; ".join(left_out))
     return Sweep(
         name=file.name,
         mode=file.mode,
@@ -169,7 +197,17 @@ def expand(file: SweepFile, place: str = "") -> Sweep:
     )
 
 
-def _expand_group(file: SweepFile, group: CaseGroup, left_out: list[str]) -> list[SweepCase]:
+def _refuse_another(known: Case, case: Case) -> None:
+    """An id's digits tell many cases apart, not all: one of two would be lost in silence."""
+    if known.parameters != case.parameters:
+        raise InputError(
+            f"{case.id} is the id of two cases: {known.parameters} and {case.parameters}; right would be two sweeps"
+        )
+
+
+def _expand_group(
+    file: SweepFile, group: CaseGroup, only: Collection[str] | None, left_out: list[str]
+) -> Iterator[SweepCase]:
     kernel = registry.load(group.kernel)
     axes = {name: value if isinstance(value, list) else [value] for name, value in group.set.items()}
     scales = itertools.product(
@@ -180,21 +218,24 @@ def _expand_group(file: SweepFile, group: CaseGroup, left_out: list[str]) -> lis
         for scale in scales
         for values in itertools.product(*axes.values())
     ]
-    expanded = []
-    for backend in _backends(kernel, group, left_out):
+    for backend in _backends(kernel, group, only, left_out):
         for parameters, scale in points:
+            if refusal := kernel.backend(backend).refusal(parameters, scale.ranks):
+                left_out.append(f"{kernel.name} on {backend}: {refusal}")
+                continue
             problem = kernel.grow(parameters, scale.ranks) if file.mode == "weak" else parameters
             series = f"{kernel.name}.{backend}.t{scale.threads}.{_digest(parameters)}"
-            expanded.append(SweepCase(Case.make(kernel, backend, problem, scale, group.device), series))
-    return expanded
+            yield SweepCase(Case.make(kernel, backend, problem, scale, group.device), series)
 
 
-def _backends(kernel: Kernel, group: CaseGroup, left_out: list[str]) -> list[str]:
-    if group.backend is not None:
-        return group.backend if isinstance(group.backend, list) else [group.backend]
+def _backends(kernel: Kernel, group: CaseGroup, only: Collection[str] | None, left_out: list[str]) -> list[str]:
+    named = [group.backend] if isinstance(group.backend, str) else group.backend
+    chosen = [name for name in named or kernel.backends if only is None or name in only]
+    if named is not None:
+        return chosen
     able = []
-    for name, backend in kernel.backends.items():
-        reason = backend.missing(group.device)
+    for name in chosen:
+        reason = kernel.backends[name].missing(group.device)
         if reason is None:
             able.append(name)
         else:

@@ -13,6 +13,7 @@ from harness.doctor import trial
 from harness.doctor.finding import Area, Finding, Severity, in_gb
 from harness.doctor.tree import read_number
 from harness.launch import image
+from harness.launch.stacks import open_image
 from harness.store.record import Stack
 from kernels.api import InputError
 
@@ -91,13 +92,6 @@ def examine_mounting(root: Path, programs: list[Path]) -> Finding:
         "without root each rank's start unpacks the whole image: gigabytes, and minutes on a shared file system",
         "install squashfuse and fuse3, chmod 666 /dev/fuse (root)",
     )  # fmt: skip
-
-
-def open_image(path: Path) -> Stack:
-    """An image as a stack to run in; raises `InputError` when it is missing, damaged or of another schema."""
-    info = image.inspect(path)
-    image.check_usable(path, info)
-    return Stack(name=path.name, sha256=info.sha256, path=str(path.resolve()))
 
 
 def examine_image(path: Path, start: bool) -> Iterator[Finding]:

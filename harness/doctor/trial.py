@@ -58,7 +58,7 @@ class Silence:
     def launch_started(self, scale: Scale, runs: int) -> None:
         """Nothing."""
 
-    def run_started(self, case: Case) -> None:
+    def run_started(self, case: Case, doing: str = "") -> None:
         """Nothing."""
 
     def run_ended(self, case: Case, status: Status, message: str) -> None:

@@ -15,7 +15,7 @@ from harness.launch.jobs import Job, JobPlan, ProgressFile
 from harness.launch.launchers import Alone, Launcher, Mpiexec, Srun
 from harness.launch.plan import Launch, left_over
 from harness.launch.supervisor import AllocationLost, Setting, run_launch
-from harness.store.read import finished
+from harness.store.done import finished
 
 ENDED_EARLY = 75
 
@@ -59,7 +59,8 @@ def _setting(job: Job) -> Setting:
 
 
 def _missing(plan: JobPlan) -> list[Launch]:
-    done = finished(Path(plan.results), plan.sweep, [case for launch in plan.launches for case in launch.cases])
+    cases = [case for launch in plan.launches for case in launch.cases]
+    done = finished(Path(plan.results), plan.sweep, cases, plan.synchronisation)
     return left_over(plan.launches, done)
 
 

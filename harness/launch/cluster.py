@@ -15,13 +15,16 @@ import msgspec
 
 from harness.case import Case
 from harness.launch import slurm
-from harness.launch.jobs import PLAN, SCRIPT, Job, JobPlan, ProgressReader, Ticket, jobs_folder, jobs_of
+from harness.launch.jobs import PLAN, SCRIPT, Job, JobPlan, Step, Ticket, jobs_folder, jobs_of
 from harness.launch.plan import Launch, new_launch_id, run_id
 from harness.launch.site import Site
-from harness.launch.supervisor import Observer, Setting
-from harness.store.read import attempted
+from harness.launch.supervisor import Setting
+from harness.launch.watch import Observer
+from harness.store.done import attempted
+from harness.store.lines import LineReader
 from harness.store.record import LaunchInfo, Record, utc_now
 from harness.store.write import write_atomic, write_record
+from kernels.api import InputError
 
 # asked often at first, when a job may start at once, and ever less while it waits or runs for hours
 _FIRST_POLL_S = 0.5
@@ -30,10 +33,18 @@ _GROWTH = 1.1
 
 
 def submit(launches: Iterable[Launch], site: Site, setting: Setting) -> list[Job]:
-    """Hand the launches to the scheduler, one job a node count; raises `InputError` for a job that it refuses."""
+    """Hand the launches to the scheduler, one job a node count.
+
+    Raises `InputError` for a job that it refuses, and when it does not answer.
+    """
     jobs = [prepare(nodes, group, site, setting) for nodes, group in _by_nodes(launches)]
     for job in jobs:
-        job.keep(Ticket(job_id=slurm.submit(job), submitted=utc_now()))
+        try:
+            job_id = slurm.submit(job)
+        except slurm.SchedulerDown as error:
+            hint = "once it does, the same command submits what is missing"
+            raise InputError(f"Slurm does not answer: {error}; {hint}") from error
+        job.keep(Ticket(job_id=job_id, submitted=utc_now()))
     return jobs
 
 
@@ -96,7 +107,7 @@ def active(results: Path, sweep: str) -> list[Job]:
 
 def follow(jobs: list[Job], observer: Observer) -> None:
     """Wait until the jobs are over, telling the observer what happens. A scheduler that is down is waited for."""
-    readers = {job.folder: ProgressReader(job.folder) for job in jobs}
+    readers = {job.folder: job.progress() for job in jobs}
     cases = {job.folder: {case.id: case for _, case in job.runs()} for job in jobs}
     observer.planned(sum(len(list(job.runs())) for job in jobs))
     pause_s = _FIRST_POLL_S
@@ -124,11 +135,12 @@ def settle(job: Job, state: slurm.JobState) -> list[tuple[Case, Record]]:
         return []
     results = Path(plan.results)
     begun = _begun(job)
-    done = attempted(results, plan.sweep, [case for _, case in job.runs()], job.name)
+    cases = [case for _, case in job.runs()]
+    done = attempted(results, plan.sweep, cases, plan.synchronisation, job.name)
     status, sentence = state.verdict
     lost = []
     for launch, case in job.runs():
-        if (case.id, launch.stack.key, launch.repeat) in done:
+        if launch.key(case) in done:
             continue
         when = "while this case was measured" if case.id in begun else "before this case began"
         record = Record(
@@ -162,15 +174,15 @@ def _over(jobs: list[Job]) -> list[tuple[Job, slurm.JobState]]:
     return [(job, state) for job, state in states if state.phase in ("over", "unknown")]
 
 
-def _tell(reader: ProgressReader, cases: dict[str, Case], observer: Observer) -> None:
+def _tell(reader: LineReader[Step], cases: dict[str, Case], observer: Observer) -> None:
     for step in reader.read():
         if step.status is None:
-            observer.run_started(cases[step.case_id])
+            observer.run_started(cases[step.case_id], step.message)
         else:
             observer.run_ended(cases[step.case_id], step.status, step.message)
 
 
 def _begun(job: Job) -> set[str]:
     """The case that was under way when the job ended, if any."""
-    steps = ProgressReader(job.folder).read()
+    steps = job.progress().read()
     return {steps[-1].case_id} if steps and steps[-1].status is None else set()

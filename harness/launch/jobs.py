@@ -16,8 +16,10 @@ from msgspec import Struct
 from harness.case import Case, Scale, Synchronisation
 from harness.launch.plan import Launch
 from harness.launch.site import Site
+from harness.store.lines import LineReader
 from harness.store.record import Status
 from harness.store.write import write_atomic
+from kernels.api import InputError
 
 SCRIPT, PLAN, TICKET, PROGRESS, LOG = "job.sh", "plan.json", "job.json", "progress.jsonl", "job.log"
 
@@ -64,8 +66,12 @@ class Job(Struct, frozen=True, kw_only=True):
 
     @property
     def plan(self) -> JobPlan:
-        """What the job measures."""
-        return msgspec.json.decode((self.folder / PLAN).read_bytes(), type=JobPlan)
+        """What the job measures; raises `InputError` when the file that says it is damaged."""
+        path = self.folder / PLAN
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=JobPlan)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: found {error}; right would be the plan of a job") from error
 
     @property
     def ticket(self) -> Ticket | None:
@@ -84,6 +90,10 @@ class Job(Struct, frozen=True, kw_only=True):
         for launch in self.plan.launches:
             for case in launch.cases:
                 yield launch, case
+
+    def progress(self) -> LineReader[Step]:
+        """Follows what the job tells as it runs."""
+        return LineReader(self.folder / PROGRESS, Step)
 
 
 def jobs_of(results: Path, sweep: str) -> list[Job]:
@@ -111,9 +121,9 @@ class ProgressFile:
     def launch_started(self, scale: Scale, runs: int) -> None:
         """Nothing: the cases will tell of themselves."""
 
-    def run_started(self, case: Case) -> None:
+    def run_started(self, case: Case, doing: str = "") -> None:
         """Tell that a case has begun."""
-        self._write(Step(case_id=case.id))
+        self._write(Step(case_id=case.id, message=doing))
 
     def run_ended(self, case: Case, status: Status, message: str) -> None:
         """Tell that a case has left its record."""
@@ -125,24 +135,3 @@ class ProgressFile:
 
     def _write(self, step: Step) -> None:
         self._stream.write(msgspec.json.encode(step) + b"\n")
-
-
-class ProgressReader:
-    """Follows a job's progress from outside."""
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / PROGRESS
-        self._read_bytes = 0
-
-    def read(self) -> list[Step]:
-        """Steps that came since the last call; a line still being written waits."""
-        try:
-            with self._path.open("rb") as stream:
-                stream.seek(self._read_bytes)
-                whole, _, _ = stream.read().rpartition(b"\n")
-        except FileNotFoundError:
-            return []
-        if not whole:
-            return []
-        self._read_bytes += len(whole) + 1
-        return [msgspec.json.decode(line, type=Step) for line in whole.splitlines()]

@@ -1,4 +1,8 @@
-"""What is still to be measured, as launches: sets of cases that share a scale, a stack and a repeat."""
+"""What is still to be measured, as launches: sets of cases that share a scale, a stack and a repeat.
+
+They also share what MPI is told of threads, for that makes small messages slower: a case is as fast alone as beside
+others.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from harness.case import Case, Scale, Sweep
-from harness.store.read import RunKey
-from harness.store.record import Stack
+from harness.store.record import RunKey, Stack
 from kernels.api import InputError
 
 # what a launch costs before its first sample, and a case beside its sampling: for the expected time only
@@ -36,21 +39,26 @@ class Launch(Struct, frozen=True, kw_only=True):
     pair: str = ""
     code: dict[str, Any] = {}
 
+    def key(self, case: Case) -> RunKey:
+        """What tells the run of one of its cases from those of other launches."""
+        return case.id, self.stack.key, self.repeat
+
 
 def plan_launches(sweep: Sweep, stacks_of: Callable[[Case], Iterable[Stack]], finished: set[RunKey]) -> list[Launch]:
-    """The launches that measure, in the stacks of each case, what ``finished`` — (case id, stack key, repeat) — lacks.
+    """The launches that measure, in the stacks of each case, what ``finished`` lacks.
 
     Repeats come outermost, so that an interrupted sweep has measured every case equally often, within one launch.
     """
-    missing: dict[tuple[int, Scale, Stack], list[Case]] = {}
+    missing: dict[tuple[int, Scale, Stack, bool], list[Case]] = {}
     for repeat in range(sweep.repeats):
         for item in sweep.cases:
             for stack in stacks_of(item.case):
                 if (item.case.id, stack.key, repeat) not in finished:
-                    missing.setdefault((repeat, item.case.scale, stack), []).append(item.case)
+                    key = (repeat, item.case.scale, stack, item.case.threads_call_mpi)
+                    missing.setdefault(key, []).append(item.case)
     return [
         Launch(scale=scale, stack=stack, repeat=repeat, cases=random.sample(cases, len(cases)))
-        for (repeat, scale, stack), cases in missing.items()
+        for (repeat, scale, stack, _), cases in missing.items()
     ]
 
 
@@ -59,14 +67,15 @@ def plan_pairs(sweep: Sweep, stacks_of: Callable[[Case], tuple[Stack, Stack]], f
 
     A pair of which one half is lacking is measured whole: halves of different days are no pair.
     """
-    missing: dict[tuple[int, Scale, tuple[Stack, Stack]], list[Case]] = {}
+    missing: dict[tuple[int, Scale, tuple[Stack, Stack], bool], list[Case]] = {}
     for repeat in range(sweep.repeats):
         for item in sweep.cases:
             stacks = stacks_of(item.case)
             if any((item.case.id, stack.key, repeat) not in finished for stack in stacks):
-                missing.setdefault((repeat, item.case.scale, stacks), []).append(item.case)
+                key = (repeat, item.case.scale, stacks, item.case.threads_call_mpi)
+                missing.setdefault(key, []).append(item.case)
     launches = []
-    for (repeat, scale, stacks), cases in missing.items():
+    for (repeat, scale, stacks, _), cases in missing.items():
         pair, order = new_launch_id(), random.sample(cases, len(cases))
         for stack in stacks if repeat % 2 == 0 else reversed(stacks):
             launches.append(Launch(scale=scale, stack=stack, repeat=repeat, cases=order, pair=pair))
@@ -80,7 +89,7 @@ def left_over(launches: Iterable[Launch], finished: set[RunKey]) -> list[Launch]
         (case.id, launch.pair or launch.stack.key, launch.repeat)
         for launch in launches
         for case in launch.cases
-        if (case.id, launch.stack.key, launch.repeat) not in finished
+        if launch.key(case) not in finished
     }
     left = []
     for launch in launches:
@@ -92,7 +101,7 @@ def left_over(launches: Iterable[Launch], finished: set[RunKey]) -> list[Launch]
 
 
 def expected_s(launches: list[Launch], budget_s: float) -> float:
-    """About how long the launches take at most, in seconds: each case uses its whole budget."""
+    """About how long the launches take at least, in seconds: how long cases prepare and verify nobody knows before."""
     return sum(_LAUNCH_S + len(launch.cases) * (budget_s + _CASE_S) for launch in launches)
 
 
@@ -120,8 +129,3 @@ def new_launch_id() -> str:
 def run_id(launch_id: str, repeat: int) -> str:
     """The id of a case's record in a launch; unique within the case's folder."""
     return f"{repeat:03d}-{launch_id}"
-
-
-def describe(launches: list[Launch]) -> dict[str, Any]:
-    """Counts for a dry run."""
-    return {"launches": len(launches), "runs": sum(len(launch.cases) for launch in launches)}

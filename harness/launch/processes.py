@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
+import functools
 import os
 import signal
 import subprocess
@@ -12,10 +12,9 @@ from pathlib import Path
 
 import psutil
 
+from harness.lifetime import die_with
+
 _GRACE_S = 3.0
-_PR_SET_PDEATHSIG = 1
-# loaded before any fork: the child may not import
-_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def start(command: list[str], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
@@ -32,12 +31,8 @@ def start(command: list[str], environment: dict[str, str], log: Path) -> subproc
             stdout=stream,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=functools.partial(die_with, os.getpid()),
         )
-
-
-def _die_with_parent() -> None:
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import re
 import shlex
@@ -16,11 +15,13 @@ from harness.store import source_code
 from harness.store.record import SCHEMA
 from kernels import registry
 from kernels.api import InputError
+from kernels.explain import suggest
 
 TABLE = Path("containers/images.toml")
 _CODE_FOLDERS = ("kernels", "harness")
 _CODE_FILES = ("pyproject.toml", "README.md", "LICENSE")
 _VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+_FILES = re.compile(r"^%files\n((?:[ \t]+\S.*\n)+)", re.MULTILINE)
 
 Source = Literal["registry", "mirror"]
 
@@ -69,14 +70,14 @@ class Recipe(Struct, frozen=True, kw_only=True):
         values = {"BOOTSTRAP": bootstrap, "FROM": from_, "NAME": self.name, "BASE": base}
         if self.row.kernel:
             code = source_code.describe()
-            settings = [f"--set={name}={value}" for name, value in self.row.set.items()]
+            check = [f"--backend={name}" for name in self.row.backends]
+            check += [f"--set={name}={value}" for name, value in self.row.set.items()]
             values |= {
                 "KERNEL": self.row.kernel,
                 "VERSION": str(registry.load(self.row.kernel).version),
                 "COMMIT": (code["commit"] or "unknown") + ("-dirty" if code["dirty"] else ""),
                 "RECORD_SCHEMA": str(SCHEMA),
-                "BACKENDS": shlex.join(self.row.backends),
-                "CHECK": shlex.join(settings),
+                "CHECK": shlex.join(check),
             }
         asked = set(_VARIABLE.findall(self.path.read_text()))
         return {name: value for name, value in values.items() if name in asked}
@@ -94,10 +95,17 @@ class Recipe(Struct, frozen=True, kw_only=True):
         if self.row.kernel:
             files += code_files(self.project)
         else:
-            files.append(self.project / "constraints.txt")
+            files += [self.project / name for name in _copied_files(self.path)]
         for path in files:
             total.update(str(path.relative_to(self.project)).encode() + b"\0" + path.read_bytes() + b"\0")
         return total.hexdigest()
+
+
+def _copied_files(recipe: Path) -> list[str]:
+    """What the recipe takes from the checkout, and the versions that it installs."""
+    section = _FILES.search(recipe.read_text())
+    names = [line.split()[0] for line in section[1].splitlines()] if section else []
+    return sorted({"constraints.txt", *names})
 
 
 def read_table(project: Path) -> dict[str, Recipe]:
@@ -127,9 +135,7 @@ def in_order(table: dict[str, Recipe], names: list[str]) -> list[Recipe]:
 
     def add(name: str, above: tuple[str, ...]) -> None:
         if name not in table:
-            near = difflib.get_close_matches(name, table, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(table)}"
-            raise InputError(f"no image {name!r} to build; {hint}")
+            raise InputError(f"no image {name!r} to build; {suggest(name, table)}")
         if name in above:
             raise InputError(f"{TABLE}: images stand on each other in a circle: {' on '.join([*above, name])}")
         if table[name].row.base:

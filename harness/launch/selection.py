@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from harness.case import CaseGroup, Device, Sweep, SweepFile, expand, explain_invalid, read_sweep
+from harness.case import CaseGroup, Device, Sweep, SweepFile, expand, read_sweep
 from harness.store.source_code import ROOT
 from kernels import registry
 from kernels.api import InputError
+from kernels.explain import explain_invalid, suggest
 
 _AXES = ("nodes", "ranks_per_node", "threads")
 
@@ -23,8 +24,8 @@ def find_sweeps(
     """The expanded sweeps that ``what`` names. Kernels on one command line make one sweep.
 
     ``overrides`` (nodes, ranks_per_node, threads, mode, repeats, budget_s, synchronisation; None where not given)
-    replace what files say. Raises `InputError` for a word that names nothing, and for options that a file has no
-    place for.
+    replace what files say; ``backends`` are those of a file's cases that are measured. Raises `InputError` for a word
+    that names nothing, for a backend that a file does not have, and for options that a file has no place for.
     """
     given = {key: value for key, value in overrides.items() if value is not None}
     named = registry.all_names()
@@ -32,12 +33,10 @@ def find_sweeps(
     sweeps = []
     for word in what:
         if word not in chosen:
-            path = _find_file(word)
-            if backends or settings or name or device != "cpu":
-                raise InputError(
-                    f"{path}: --backend, --set, --device and --name go with kernels; a file says these itself"
-                )
-            sweeps.append(expand(_override(read_sweep(path), given), str(path)))
+            path = find_file(word)
+            if settings or name or device != "cpu":
+                raise InputError(f"{path}: --set, --device and --name go with kernels; a file says these itself")
+            sweeps.append(_expand_file(path, backends, given))
     if chosen:
         groups = [CaseGroup(kernel=kernel, backend=backends, set=settings, device=device) for kernel in chosen]
         sweeps.append(expand(_make_file(name or "-".join(chosen), groups, given)))
@@ -55,17 +54,33 @@ def _folders() -> list[Path]:
     return [ROOT / "benchmarks", Path("benchmarks")]
 
 
-def _find_file(word: str) -> Path:
+def find_file(word: str) -> Path:
+    """The TOML file that a word names; raises `InputError` with the nearest name and all."""
     if word.endswith(".toml"):
         return Path(word)
     files = {path.stem: path for path in sweep_files()}
     if word in files:
         return files[word]
-    near = difflib.get_close_matches(word, [*registry.names(), *files], n=1)
-    hint = (
-        f"did you mean {near[0]!r}?" if near else f"kernels: {', '.join(registry.names())}; sweeps: {', '.join(files)}"
-    )
-    raise InputError(f"no kernel, no sweep and no TOML file {word!r}; {hint}")
+    raise InputError(f"no kernel, no sweep and no TOML file {word!r}; {suggest(word, [*registry.names(), *files])}")
+
+
+def _expand_file(path: Path, backends: list[str] | None, given: dict[str, Any]) -> Sweep:
+    """The file's sweep, or those of its cases that ``backends`` measure, each of which it must have."""
+    file = _override(read_sweep(path), given)
+    if backends is None:
+        return expand(file, str(path))
+    known = dict.fromkeys(name for group in file.cases for name in _backends_of(group))
+    for backend in backends:
+        if backend not in known:
+            raise InputError(f"{path}: no case of backend {backend!r}; {suggest(backend, known)}")
+    return expand(file, str(path), backends)
+
+
+def _backends_of(group: CaseGroup) -> Iterable[str]:
+    """Those that the file names, or all of the kernel."""
+    if group.backend is None:
+        return registry.load(group.kernel).backends
+    return [group.backend] if isinstance(group.backend, str) else group.backend
 
 
 def _override(file: SweepFile, given: dict[str, Any]) -> SweepFile:
@@ -80,4 +95,4 @@ def _make_file(name: str, groups: list[CaseGroup], given: dict[str, Any]) -> Swe
     try:
         return msgspec.convert(content, SweepFile)
     except msgspec.ValidationError as error:
-        raise InputError(f"command line: {explain_invalid(error, content)}") from error
+        raise InputError(f"command line: {explain_invalid(error, content, SweepFile)}") from error

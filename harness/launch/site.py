@@ -8,16 +8,16 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from harness.case import Count, read_toml
+from harness.case import read_toml
 from kernels.api import InputError
 
 # what stands in a batch script's #SBATCH lines or names a module, a variable, a path: nothing that a shell would take
 # for more than a word
-Word = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.,:+/@%=\[\]&|*()~-]+$")]
-Option = Annotated[str, Meta(pattern=r"^--[a-z][A-Za-z0-9_.,:+/@%=\[\]&|*()~-]*$")]
-Path_ = Annotated[str, Meta(pattern=r"^/[^\x00-\x1f:,]*$")]
-Text = Annotated[str, Meta(pattern=r"^[^\x00]*$")]
-VariableName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Word = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.,:+/@%=\[\]&|*()~-]+\Z")]
+Option = Annotated[str, Meta(pattern=r"^--[a-z][A-Za-z0-9_.,:+/@%=\[\]&|*()~-]*\Z")]
+Path_ = Annotated[str, Meta(pattern=r"^/[^\x00-\x1f:,]*\Z")]
+Text = Annotated[str, Meta(pattern=r"^[^\x00]*\Z")]
+VariableName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*\Z")]
 
 
 class Site(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -32,7 +32,6 @@ class Site(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     qos: Word | None = None
     constraint: Word | None = None
     gpus_per_node: Annotated[int, Meta(ge=0)] = 0
-    cores_per_node: Count | None = None
     modules: tuple[Word, ...] = ()
     environment: dict[VariableName, Text] = {}
     binds: tuple[Path_, ...] = ()

@@ -22,6 +22,8 @@ from kernels.api import InputError
 
 # a submission may run a site's own filters; a question is asked again anyhow
 _SUBMIT_LIMIT_S, _QUESTION_LIMIT_S = 120, 20
+# a first launch of its kind compiles and calibrates, with more ranks than cores where nodes are small
+_LAUNCH_ALLOWANCE_S = 60
 _NO_ANSWER = re.compile("Unable to contact slurm controller|Connection refused|timed out|Socket|not responding", re.I)
 Phase = Literal["waiting", "running", "over", "unknown"]
 # Slurm's job states (`man sacct`, JOB STATE CODES) as statuses of the cases they left undone; judged by State and never
@@ -78,7 +80,8 @@ def script(job: Job, plan: JobPlan) -> str:
             raise InputError(f"{str(path)!r}: a path with a line break cannot stand in a batch script")
     scales = [launch.scale for launch in plan.launches]
     # a time limit a good deal above what is expected: waiting for the limit costs nothing, losing a job does
-    minutes = max(1, min(site.job_limit_s, int(2 * expected_s(plan.launches, plan.budget_s)) + plan.limit_s) // 60)
+    wanted_s = 2 * expected_s(plan.launches, plan.budget_s) + _LAUNCH_ALLOWANCE_S * len(plan.launches) + plan.limit_s
+    minutes = max(1, int(min(site.job_limit_s, wanted_s)) // 60)
     options = {
         "job-name": f"scalemark-{job.name}",
         "nodes": plan.nodes,

@@ -41,9 +41,14 @@ def _find(word: str, kernel: str) -> Stack:
     path = image.image_folder() / f"{kernel}.sif" if word == AUTO else Path(word)
     if word == AUTO and not path.exists():
         raise InputError(f"{path}: no image of kernel {kernel}; make it with `scalemark build {kernel}`")
+    return open_image(path, kernel)
+
+
+def open_image(path: Path, kernel: str = "") -> Stack:
+    """An image as a stack to run in; raises `InputError` when it is missing, damaged, of another schema or kernel."""
     info = image.inspect(path)
     image.check_usable(path, info)
-    if info.kernel not in ("", kernel):
+    if kernel and info.kernel not in ("", kernel):
         raise InputError(
             f"{path}: the image of kernel {info.kernel}, not of {kernel}; --stack auto takes each one's own"
         )

@@ -5,48 +5,28 @@ Whatever happens to the ranks, every case of the launch ends in a record, or in 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-import time
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from harness.case import Case, Scale, Synchronisation
+from harness.case import Case, Synchronisation
 from harness.launch import checkout, container, processes
 from harness.launch.last_words import last_words, tells_of_memory
 from harness.launch.launchers import Launcher, mpi_environment
 from harness.launch.plan import Launch, new_launch_id, run_id
-from harness.store.launch_folder import Event, EventReader, LaunchPlan, PlannedRun, write_plan
+from harness.launch.watch import Observer, Watch, attend
+from harness.store.launch_folder import PLAN, LaunchPlan, PlannedRun, read_plan, write_plan
 from harness.store.record import LaunchInfo, Record, Status, utc_now
 from harness.store.write import write_record
 
-_POLL_S = 0.02
-# after the last record is written there is only MPI to shut down
-_FINISH_S = 30.0
+_LOG = "output.log"
 # one a threading library; read when the library loads, so the ranks are born with them
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-
-
-class Observer(Protocol):
-    """Who wants to know how a sweep goes on: a progress bar, a log, nobody."""
-
-    def planned(self, runs: int) -> None:
-        """So many runs lie ahead."""
-
-    def launch_started(self, scale: Scale, runs: int) -> None:
-        """Ranks are being started for so many runs."""
-
-    def run_started(self, case: Case) -> None:
-        """The ranks have begun with a case."""
-
-    def run_ended(self, case: Case, status: Status, message: str) -> None:
-        """A case has left its record."""
-
-    def close(self) -> None:
-        """Nothing more will come."""
 
 
 class AllocationLost(Exception):
@@ -69,40 +49,6 @@ class Setting(Struct, frozen=True, kw_only=True):
     binds: tuple[str, ...] = ()
 
 
-class _Watch:
-    """What the events of one set of processes say: which runs ended, which one is under way, who complained."""
-
-    def __init__(self, runs: list[PlannedRun], observer: Observer) -> None:
-        self.runs = runs
-        self.observer = observer
-        self.ended: set[int] = set()
-        self.errors: dict[int, Event] = {}
-        self.current: int | None = None
-        self.world_sizes: set[int] = set()
-        self.since = time.monotonic()
-
-    def take(self, events: list[Event]) -> None:
-        for event in events:
-            if event.kind == "ready":
-                self.world_sizes.add(event.world_size)
-                self.since = time.monotonic()
-            elif event.kind == "start":
-                self.current, self.since = event.run, time.monotonic()
-                self.observer.run_started(self.runs[event.run].case)
-            elif event.kind == "end":
-                self.ended.add(event.run)
-                self.current, self.since = None, time.monotonic()
-                status: Status = "ok" if event.check_passed else "failed"
-                self.observer.run_ended(self.runs[event.run].case, status, event.message)
-            else:
-                self.errors.setdefault(event.run, event)
-                self.current, self.since = None, time.monotonic()
-
-    @property
-    def complete(self) -> bool:
-        return len(self.ended | set(self.errors)) == len(self.runs)
-
-
 def run_launch(launch: Launch, launcher: Launcher, setting: Setting, observer: Observer) -> None:
     """Measure every case of the launch. Ranks that die or hang lose only the case they were at: others go on anew.
 
@@ -121,27 +67,39 @@ def _run_processes(
     folder = setting.results / "launches" / setting.sweep / launch_id
     plan = _make_plan(launch, launch_id, cases, launcher, setting)
     write_plan(folder, plan)
-    watch = _Watch(plan.runs, observer)
+    watch = Watch(plan.runs, observer)
     observer.launch_started(launch.scale, len(cases))
     killed_before = processes.out_of_memory_kills()
     program, environment = _rank_program(launch, folder, setting)
-    process = processes.start(launcher.command(launch.scale, program), environment, folder / "output.log")
-    try:
-        late = _follow(process, EventReader(folder), watch, setting.limit_s)
-    finally:
-        processes.end(process)
-        launcher.end_rest()
+    process = processes.start(launcher.command(launch.scale, program), environment, folder / _LOG)
+    late = attend(process, launcher, folder, watch, setting.limit_s)
     if process.returncode != 0 and (lost := launcher.lost_allocation()):
         raise AllocationLost(lost)
-    starved = processes.out_of_memory_kills() > killed_before or tells_of_memory(folder / "output.log")
-    failures = _judge(watch, plan, process.returncode, late, starved, folder / "output.log")
+    starved = processes.out_of_memory_kills() > killed_before or tells_of_memory(folder / _LOG)
+    failures = _judge(watch, plan, process.returncode, late, starved, folder / _LOG)
     for index, (status, message) in failures.items():
         _write_failure(setting.results, plan, index, status, message)
         observer.run_ended(plan.runs[index].case, status, message)
-    if not failures:
-        shutil.rmtree(folder, ignore_errors=True)
+    _tidy(folder, failed=bool(failures))
     done = watch.ended | set(failures)
     return [planned.case for index, planned in enumerate(plan.runs) if index not in done]
+
+
+def clear_interrupted(results: Path, sweep: str) -> None:
+    """Delete what launches of a sweep on this machine left when their supervisor was killed; none may be under way."""
+    for path in (results / "launches" / sweep).glob(f"*/{PLAN}"):
+        with contextlib.suppress(OSError, msgspec.DecodeError):
+            if not read_plan(path.parent).launch.allocation:
+                shutil.rmtree(path.parent)
+
+
+def _tidy(folder: Path, failed: bool) -> None:
+    """Delete the folder of a launch that is over; of one that failed the log and the ranks' events stay as evidence."""
+    if failed:
+        # what has no plan is no launch under way, see `clear_interrupted`
+        (folder / PLAN).unlink(missing_ok=True)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _make_plan(launch: Launch, launch_id: str, cases: list[Case], launcher: Launcher, setting: Setting) -> LaunchPlan:
@@ -160,6 +118,7 @@ def _make_plan(launch: Launch, launch_id: str, cases: list[Case], launcher: Laun
         budget_s=setting.budget_s,
         synchronisation=setting.synchronisation,
         code=launch.code or setting.code,
+        threads_call_mpi=any(case.threads_call_mpi for case in cases),
         runs=[PlannedRun(case=case, run_id=run_id(launch_id, launch.repeat)) for case in cases],
     )
 
@@ -175,20 +134,8 @@ def _rank_program(launch: Launch, folder: Path, setting: Setting) -> tuple[list[
     return container.rank_command(launch.stack, launch.scale, folder, setting.binds), container.environment() | threads
 
 
-def _follow(process: Any, reader: EventReader, watch: _Watch, limit_s: float) -> bool:
-    """Follow the ranks until they end; True when they were given up because the time limit had passed."""
-    while process.poll() is None:
-        watch.take(reader.read())
-        waited_s = time.monotonic() - watch.since
-        if waited_s > (_FINISH_S if watch.complete else limit_s):
-            return not watch.complete
-        time.sleep(_POLL_S)
-    watch.take(reader.read())
-    return False
-
-
 def _judge(
-    watch: _Watch, plan: LaunchPlan, code: int, late: bool, starved: bool, log: Path
+    watch: Watch, plan: LaunchPlan, code: int, late: bool, starved: bool, log: Path
 ) -> dict[int, tuple[Status, str]]:
     """A status and a sentence for every run that failed; a run nobody began is in here only if nobody ever could."""
     failures: dict[int, tuple[Status, str]] = {

@@ -1,0 +1,1 @@
+"""What runs in every rank: clocks, synchronisation, sampling, limits, and the circumstances of it all."""

@@ -23,10 +23,7 @@ class Unavailable(Exception):
 
 
 class Circumstances(Struct, frozen=True, kw_only=True):
-    """What the runs of one launch share and each record repeats.
-
-    Records tell no limits, and no energy, without what finds them.
-    """
+    """What the runs of one launch share and each record repeats; without a meter it tells no energy."""
 
     sweep: str
     launch: LaunchInfo
@@ -35,8 +32,8 @@ class Circumstances(Struct, frozen=True, kw_only=True):
     environment: Environment | None
     sampling: Sampling
     synchroniser: Synchroniser
+    limits: LaunchLimits
     energy: EnergyMeter | None = None
-    limits: LaunchLimits | None = None
 
 
 def run_case(case: Case, run_id: str, comm: Any, here: Circumstances, position: int) -> Record | None:
@@ -54,11 +51,10 @@ def run_case(case: Case, run_id: str, comm: Any, here: Circumstances, position: 
         check = workload.verify()
         median_s = comm.bcast(_median_s(samples) if samples else None)
         figures, work = workload.figures(median_s), workload.work()
-        if here.limits:
-            here.limits.learn(workload, case.device)
+        here.limits.learn(workload, case.device)
     finally:
         workload.close()
-    limits = here.limits.find(work, case.device) if here.limits else {}
+    limits = here.limits.find(work, case.device)
     if samples is None:
         return None
     steps = len(samples.warmup_s) + len(samples.samples_s)
@@ -81,7 +77,8 @@ def run_case(case: Case, run_id: str, comm: Any, here: Circumstances, position: 
         check=check,
         figures=[*figures, *energy_figures(spent_j, steps, work.items)],
         work=work,
-        limits=limits,
+        limits=limits.seconds,
+        calibration=limits.calibration,
         environment=here.environment,
         started=started,
         ended=utc_now(),

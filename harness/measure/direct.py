@@ -1,7 +1,8 @@
-"""One case on the ranks that are here already: ``python -m harness.measure.direct KERNEL [options]``.
+"""A kernel on the ranks that are here already: ``python -m harness.measure.direct KERNEL [options]``.
 
 What an image runs by itself: started once, or by ``mpiexec`` or ``srun`` on many ranks, it measures the kernel and
-rank 0 prints the record as JSON. No supervisor, no results folder.
+rank 0 prints the record as JSON, one after another where several backends are named. No supervisor, and nothing is
+written; limits come from what a sweep or ``scalemark run calibrate`` has left in the results folder.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from harness.case import Case, Scale
+from harness.measure.hearing import hear
 from harness.measure.placement import place
+from harness.measure.world import start_mpi
 from harness.store import source_code
 from harness.store.record import LaunchInfo, Record, Stack
 from kernels import registry
@@ -24,27 +28,32 @@ BAD_ANSWER, BAD_QUESTION = 1, 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print; returns the exit code: 0 a right answer, 1 a wrong or no answer, 2 a bad question."""
+    """Measure and print; returns the exit code: 0 right answers, 1 a wrong or no answer, 2 a bad question."""
     options = _parse(arguments)
-    from mpi4py import MPI
+    kernel = registry.load(options.kernel)
+    comm = start_mpi(any(kernel.backend(name).threads_call_mpi for name in options.backends))
+    if comm.rank == 0:
+        hear(_say)
+    passed = True
+    for backend in options.backends:
+        try:
+            record = measure(options, backend, comm)
+        except InputError as error:
+            if comm.rank == 0:
+                _say(str(error))
+            return BAD_QUESTION
+        if record is not None:
+            print(msgspec.json.format(msgspec.json.encode(record)).decode(), flush=True)
+            passed &= record.check is not None and record.check.passed
+    return 0 if comm.bcast(passed) else BAD_ANSWER
 
-    comm = MPI.COMM_WORLD
-    try:
-        record = measure(options, comm)
-    except InputError as error:
-        if comm.rank == 0:
-            print(f"scalemark: {error}", file=sys.stderr, flush=True)
-        return BAD_QUESTION
-    if record is not None:
-        print(msgspec.json.format(msgspec.json.encode(record)).decode(), flush=True)
-    return comm.bcast(0 if record is None or (record.check and record.check.passed) else BAD_ANSWER)
 
-
-def measure(options: argparse.Namespace, comm: Any) -> Record | None:
+def measure(options: argparse.Namespace, backend: str, comm: Any) -> Record | None:
     """The record on rank 0, None elsewhere. All ranks call it together."""
     from harness.measure.case_run import Circumstances, Unavailable, run_case
     from harness.measure.clock import measure_timer
     from harness.measure.environment import describe
+    from harness.measure.limits import LaunchLimits
     from harness.measure.sampling import Sampling
     from harness.measure.synchronisation import Barrier
 
@@ -52,21 +61,26 @@ def measure(options: argparse.Namespace, comm: Any) -> Record | None:
     parameters = parse_parameters(kernel, dict(setting.split("=", 1) for setting in options.settings))
     nodes, ranks_per_node = _layout(comm)
     scale = Scale(nodes, ranks_per_node, options.threads)
-    backend = options.backend or next(iter(kernel.backends))
     case = Case.make(kernel, backend, parameters, scale, options.device)
+    environment = describe(comm, place(comm.rank, scale), source_code.describe())
     here = Circumstances(
         sweep="direct",
         launch=LaunchInfo(id="direct", repeat=0, launcher="direct"),
         stack=Stack(),
         timer=measure_timer(),
-        environment=describe(comm, place(comm.rank, scale), source_code.describe()),
+        environment=environment,
         sampling=Sampling(budget_s=options.budget_s),
         synchroniser=Barrier(comm),
+        limits=LaunchLimits(options.results, comm, scale, Stack(), environment, read_only=True),
     )
     try:
         return run_case(case, "000-direct", comm, here, 0)
     except Unavailable as error:
         raise InputError(str(error)) from error
+
+
+def _say(line: str) -> None:
+    print(f"scalemark: {line}", file=sys.stderr, flush=True)
 
 
 def _layout(comm: Any) -> tuple[int, int]:
@@ -85,16 +99,27 @@ def _layout(comm: Any) -> tuple[int, int]:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m harness.measure.direct",
-        description="Measure one case on the ranks that are here; print its record.",
+        description="Measure a kernel on the ranks that are here; print its record.",
     )
     parser.add_argument("kernel", choices=sorted(registry.all_names()), metavar="KERNEL")
-    parser.add_argument("--backend", help="which implementation; the kernel's first when not given")
+    parser.add_argument("--backend", dest="backends", action="append", metavar="NAME",
+                        help="which implementation, can be repeated; the kernel's first when not given")  # fmt: skip
     parser.add_argument("--set", dest="settings", action="append", default=[], type=_setting, metavar="NAME=VALUE",
                         help="a parameter of the kernel")  # fmt: skip
+    parser.add_argument("--results", type=Path, default=Path("results"),
+                        help="the folder whose calibration tells the limits (%(default)s)")  # fmt: skip
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where the kernel computes")
     parser.add_argument("--threads", type=int, default=1, help="threads per rank (%(default)s)")
     parser.add_argument("--budget-s", type=float, default=1.0, help="sampling time in seconds (%(default)s)")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    try:
+        kernel = registry.load(options.kernel)
+        options.backends = options.backends or [next(iter(kernel.backends))]
+        for backend in options.backends:
+            kernel.backend(backend)
+    except InputError as error:
+        parser.error(str(error))
+    return options
 
 
 def _setting(text: str) -> str:

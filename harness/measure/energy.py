@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Protocol
 
 from kernels.api import Figure
 
 _POWERCAP = Path("/sys/class/powercap")
-# a package's counter holds that of its cores; memory has a zone of its own beside them
-_PACKAGES = "intel-rapl:[0-9]*"
+# AMD's processors stand there under the same name. A package's counter holds its cores' and its graphics' but not the
+# memory's; that of the platform ("psys") would count all of them once more
+_ZONES = "intel-rapl:[0-9]*"
+_COUNTED = re.compile(r"package|dram$")
 
 
 class Counter(Protocol):
@@ -22,7 +25,7 @@ class Counter(Protocol):
 
 
 class RaplCounter:
-    """One package's counter below ``/sys/class/powercap`` (Linux, Documentation/power/powercap)."""
+    """The counter of one zone below ``/sys/class/powercap`` (Linux, Documentation/power/powercap)."""
 
     def __init__(self, zone: Path) -> None:
         self._count = zone / "energy_uj"
@@ -74,12 +77,12 @@ class EnergyMeter:
 
 
 def find_rapl(root: Path = _POWERCAP) -> list[Counter]:
-    """The packages' counters that may be read; since 2020 Linux lets only root."""
+    """The counters of packages and of their memory that may be read; since 2020 Linux lets only root."""
     found: list[Counter] = []
-    for zone in sorted(root.glob(_PACKAGES)):
-        if ":" in zone.name.partition(":")[2]:
-            continue
+    for zone in sorted(root.glob(_ZONES)):
         try:
+            if not _COUNTED.match((zone / "name").read_text()):
+                continue
             counter = RaplCounter(zone)
             counter.read_j()
         except OSError:

@@ -15,7 +15,7 @@ import psutil
 from harness.store.record import Environment
 
 _LIBRARIES = (
-    "torch", "numpy", "numba", "scipy", "mpi4py", "mpich", "openmpi", "horovod", "nvidia-dali-cuda120",
+    "torch", "numpy", "numba", "scipy", "mpi4py", "mpich", "openmpi", "horovod", "nvidia-dali-cuda130",
     "qiskit", "qiskit-aer", "qiskit-aer-gpu", "pennylane", "pennylane-lightning", "qulacs",
 )  # fmt: skip
 # settings of other people's libraries that change how fast they run or which way they go
@@ -23,7 +23,7 @@ _PREFIXES = (
     "OMP_", "MKL_", "OPENBLAS_", "NUMBA_", "KMP_", "GOMP_", "TORCH", "MPICH_", "MPIR_", "FI_", "UCX_", "OMPI_MCA_",
     "NCCL_", "GLOO_", "HOROVOD_", "CUDA_", "MPI4PY_", "APPTAINER_NAME", "MALLOC_", "LD_PRELOAD", "LD_LIBRARY_PATH",
 )  # fmt: skip
-# told by the launcher to each process: what they hold differs from rank to rank and says nothing of speed
+# the interface between launcher and MPI, by the variable that tells a process its rank in it
 _PMI = {
     "PMI_RANK": "pmi1/pmi2",
     "PMIX_RANK": "pmix",

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import os
-import signal
 from typing import Any
 
 from harness.case import Scale
-
-_PR_SET_PDEATHSIG = 1
 
 
 def place(rank: int, scale: Scale) -> dict[str, Any]:
@@ -33,9 +28,3 @@ def place(rank: int, scale: Scale) -> dict[str, Any]:
         "pinned": pinned,
         "threads": scale.threads,
     }
-
-
-def die_with_parent() -> None:
-    """Have the kernel end this process when its parent does, so that a killed launcher leaves no rank behind."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -15,7 +15,11 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.measure.placement import die_with_parent, place
+from harness.lifetime import die_with
+from harness.measure.hearing import hear
+from harness.measure.placement import place
+from harness.measure.shared_memory import take_names_away
+from harness.measure.world import start_mpi
 
 if TYPE_CHECKING:
     from harness.measure.case_run import Circumstances
@@ -27,25 +31,26 @@ _BROKEN = 70
 
 def main(folder: Path) -> int:
     """Do every run of the plan in ``folder``; returns the exit code."""
-    die_with_parent()
-    from mpi4py import MPI
-
+    die_with(os.getppid())
     from harness.store.launch_folder import EventWriter, read_plan
 
     plan = read_plan(folder)
-    comm = MPI.COMM_WORLD
+    comm = start_mpi(plan.threads_call_mpi)
+    take_names_away(comm)
     events = EventWriter(folder, comm.rank, f"{os.uname().nodename}-{os.getpid()}")
     events.write("ready", world_size=comm.size)
     if comm.size != plan.scale.ranks:
         return WRONG_WORLD
-    here = _circumstances(plan, comm, place(comm.rank, plan.scale))
+    if comm.rank == 0:
+        hear(events.tell)
+    here = _circumstances(plan, comm, place(comm.rank, plan.scale), events)
     for index in range(len(plan.runs)):
         _do_run(plan, index, comm, here, events)
         gc.collect()
     return 0
 
 
-def _circumstances(plan: LaunchPlan, comm: Any, placement: dict[str, Any]) -> Circumstances:
+def _circumstances(plan: LaunchPlan, comm: Any, placement: dict[str, Any], events: EventWriter) -> Circumstances:
     from harness.measure.case_run import Circumstances
     from harness.measure.clock import measure_timer
     from harness.measure.energy import EnergyMeter
@@ -64,8 +69,8 @@ def _circumstances(plan: LaunchPlan, comm: Any, placement: dict[str, Any]) -> Ci
         environment=environment,
         sampling=Sampling(budget_s=plan.budget_s),
         synchroniser=make_synchroniser(plan.synchronisation, comm),
+        limits=LaunchLimits(Path(plan.results), comm, plan.scale, plan.stack, environment, tell=events.tell),
         energy=EnergyMeter(comm, placement["local_rank"]),
-        limits=LaunchLimits(Path(plan.results), comm, plan.scale, plan.stack, environment),
     )
 
 

@@ -16,6 +16,9 @@ from kernels.api import Workload
 # the ranks agree on stopping only between chunks of about this length, so that agreeing does not disturb the samples
 _CHUNK_S = 0.05
 _FEWEST_SAMPLES = 10
+# nvbench's least time, of which a smaller budget takes a share: some quick steps all fall between two disturbances
+_LEAST_S = 0.5
+_LEAST_SHARE = 0.2
 _MOST_SAMPLES = 20_000
 _FEWEST_WARMUPS = 2
 _MOST_WARMUPS = 200
@@ -26,6 +29,11 @@ class Sampling(Struct, frozen=True, kw_only=True):
 
     budget_s: float = 1.0
     target: float = 0.02
+
+    @property
+    def least_s(self) -> float:
+        """Seconds of sampling before which no interval is narrow enough."""
+        return min(_LEAST_S, _LEAST_SHARE * self.budget_s)
 
 
 class Samples(Struct, frozen=True, kw_only=True):
@@ -93,15 +101,15 @@ def _warm_up(workload: Workload, comm: Any, sampling: Sampling, synchroniser: Sy
 def _decide(chunk: Chunk, elapsed_s: float, sampling: Sampling) -> Stopping | None:
     """The stopping rule of Hoefler and Belli (SC15, 4.2.2): until the median's interval is within the target.
 
-    The condition that was not met is told by name; a comparison with another result never stops sampling.
+    The least number of samples and the least time are nvbench's. The condition that was not met is told by name; a
+    comparison with another result never stops sampling.
     """
     samples_s = chunk.samples_s[~chunk.missed]
     width = relative_half_width(samples_s)
-    few = width is None or len(samples_s) < _FEWEST_SAMPLES
-    unmet = f"fewer than {_FEWEST_SAMPLES} samples" if few else "the median's interval is still too wide"
+    unmet = _unmet(len(samples_s), elapsed_s, width, sampling)
     reason: Literal["converged", "budget", "most_samples"]
-    if not few and width is not None and width <= sampling.target:
-        reason, unmet = "converged", ""
+    if not unmet:
+        reason = "converged"
     elif len(chunk.samples_s) >= _MOST_SAMPLES:
         reason = "most_samples"
     elif elapsed_s >= sampling.budget_s:
@@ -109,8 +117,23 @@ def _decide(chunk: Chunk, elapsed_s: float, sampling: Sampling) -> Stopping | No
     else:
         return None
     return Stopping(
-        reason=reason, relative_interval=width, target=sampling.target, budget_s=sampling.budget_s, unmet=unmet
+        reason=reason,
+        relative_interval=width,
+        target=sampling.target,
+        budget_s=sampling.budget_s,
+        least_samples=_FEWEST_SAMPLES,
+        least_s=sampling.least_s,
+        unmet=unmet,
     )
+
+
+def _unmet(samples: int, elapsed_s: float, width: float | None, sampling: Sampling) -> str:
+    """The first condition of a converged median that does not hold; empty when all do."""
+    if width is None or samples < _FEWEST_SAMPLES:
+        return f"fewer than {_FEWEST_SAMPLES} samples"
+    if elapsed_s < sampling.least_s:
+        return f"less than {sampling.least_s:g} s of sampling"
+    return "the median's interval is still too wide" if width > sampling.target else ""
 
 
 def _next_count(taken: int, elapsed_s: float, sampling: Sampling) -> int:

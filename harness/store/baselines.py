@@ -16,11 +16,13 @@ import msgspec
 from msgspec import Struct
 
 from harness.case import SWEEP_NAME
+from harness.store.decode import Damage
 from harness.store.manifest import MANIFEST
-from harness.store.read import Damage, WholeRun, decode_environment, newest, scan_runs
+from harness.store.read import WholeRun, decode_environment, newest, scan_runs, sound, sweep_folder
 from harness.store.record import utc_now
 from harness.store.write import runs_folder, write_atomic
 from kernels.api import InputError
+from kernels.explain import suggest
 
 _DESCRIPTION = "baseline.json"
 
@@ -47,15 +49,18 @@ def find(results: Path, name: str) -> Path:
     """The folder of a baseline; raises `InputError` naming those that exist when it does not."""
     folder = folder_of(results, name)
     if not (folder / _DESCRIPTION).is_file():
-        known = ", ".join(item.name for item in saved(results)) or f"none in {results / 'baselines'}"
-        raise InputError(f"baseline {name!r} not found; there are: {known}; `scalemark baseline save` makes one")
+        known = [item.name for item in saved(results)[0]]
+        told = suggest(name, known) if known else f"there is none in {results / 'baselines'}"
+        raise InputError(f"baseline {name!r} not found; {told}; `scalemark baseline save` makes one")
     return folder
 
 
-def saved(results: Path) -> list[Baseline]:
-    """All baselines of a results folder, oldest first; raises `InputError` for a damaged description."""
+def saved(results: Path) -> tuple[list[Baseline], list[Damage]]:
+    """All baselines of a results folder, oldest first, and every description of one that is none."""
     found = [_describe(path) for path in sorted((results / "baselines").glob(f"*/{_DESCRIPTION}"))]
-    return sorted(found, key=lambda item: (item.saved, item.name))
+    whole = [item for item in found if isinstance(item, Baseline)]
+    damages = [item for item in found if isinstance(item, Damage)]
+    return sorted(whole, key=lambda item: (item.saved, item.name)), damages
 
 
 def save(results: Path, name: str, sweeps: Iterable[str]) -> tuple[Baseline, list[Damage]]:
@@ -86,16 +91,8 @@ def remove(results: Path, name: str) -> None:
 
 
 def _copy_sweep(results: Path, sweep: str, target: Path, damages: list[Damage]) -> list[WholeRun]:
-    source = runs_folder(results, sweep)
-    if not source.is_dir():
-        raise InputError(f"{source}: not found; right would be a measured sweep")
-    runs = []
-    for found in scan_runs(source, WholeRun):
-        if isinstance(found, Damage):
-            damages.append(found)
-        else:
-            runs.append(msgspec.structs.replace(found, samples_s=[]))
-    kept = newest(runs)
+    source = sweep_folder(results, sweep)
+    kept = newest(msgspec.structs.replace(run, samples_s=[]) for run in sound(scan_runs(source, WholeRun), damages))
     for run in kept:
         place = Path(run.case.id) / f"{run.run_id}.json"
         copy = runs_folder(target, sweep) / place
@@ -122,8 +119,8 @@ def _make_description(name: str, runs: list[WholeRun]) -> Baseline:
     )
 
 
-def _describe(path: Path) -> Baseline:
+def _describe(path: Path) -> Baseline | Damage:
     try:
         return msgspec.json.decode(path.read_bytes(), type=Baseline)
-    except (msgspec.DecodeError, OSError) as error:
-        raise InputError(f"{path}: found {error}; right would be a baseline's description") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, OSError) as error:
+        return Damage(path=path, place="content", found=str(error), right="a baseline's description")

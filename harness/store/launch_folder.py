@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from harness.case import Case, Scale, Synchronisation
+from harness.store.lines import LineReader
 from harness.store.record import LaunchInfo, Stack, Status
 from harness.store.write import write_atomic
 
@@ -27,7 +28,10 @@ class PlannedRun(Struct, frozen=True, kw_only=True):
 
 
 class LaunchPlan(Struct, frozen=True, kw_only=True):
-    """One set of processes and the runs they do, in order. ``code`` says which source code the host started from."""
+    """One set of processes and the runs they do, in order. ``code`` says which source code the host started from.
+
+    ``threads_call_mpi`` when any of the runs needs it; see `kernels.api.Backend`.
+    """
 
     sweep: str
     results: str
@@ -37,14 +41,16 @@ class LaunchPlan(Struct, frozen=True, kw_only=True):
     budget_s: float
     synchronisation: Synchronisation
     code: dict[str, Any]
+    threads_call_mpi: bool = False
     runs: list[PlannedRun]
 
 
 class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line of a rank's event file.
 
-    ``ready`` tells the world size the rank sees; ``start`` and ``end`` belong to the run of that index; ``error`` is
-    the last word of a rank that could not go on with the run.
+    ``ready`` tells the world size the rank sees; ``start`` and ``end`` belong to the run of that index, and another
+    ``start`` says by its message what else takes time; ``error`` is the last word of a rank that could not go on with
+    the run.
     """
 
     kind: Literal["ready", "start", "end", "error"]
@@ -73,11 +79,17 @@ class EventWriter:
     def __init__(self, folder: Path, rank: int, process: str) -> None:
         self._stream = (folder / f"events.{rank}.{process}.jsonl").open("ab", buffering=0)
         self._rank = rank
+        self._run = -1
 
     def write(self, kind: str, **fields: Any) -> None:
         """Append one event."""
         event = msgspec.convert({"kind": kind, "rank": self._rank, **fields}, Event)
+        self._run = event.run
         self._stream.write(msgspec.json.encode(event) + b"\n")
+
+    def tell(self, doing: str) -> None:
+        """Say what takes time in the run under way."""
+        self.write("start", run=self._run, message=doing)
 
 
 class EventReader:
@@ -85,18 +97,11 @@ class EventReader:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._read_bytes: dict[Path, int] = {}
+        self._readers: dict[Path, LineReader[Event]] = {}
 
     def read(self) -> list[Event]:
-        """Events that came since the last call, each file's in order. A line still being written waits."""
-        events = []
-        for path in sorted(self._folder.glob("events.*.jsonl")):
-            offset = self._read_bytes.get(path, 0)
-            with path.open("rb") as stream:
-                stream.seek(offset)
-                content = stream.read()
-            whole, _, _ = content.rpartition(b"\n")
-            if whole:
-                self._read_bytes[path] = offset + len(whole) + 1
-                events += [msgspec.json.decode(line, type=Event) for line in whole.splitlines()]
-        return events
+        """Events that came since the last call, each file's in order."""
+        for path in self._folder.glob("events.*.jsonl"):
+            if path not in self._readers:
+                self._readers[path] = LineReader(path, Event)
+        return [event for _, reader in sorted(self._readers.items()) for event in reader.read()]

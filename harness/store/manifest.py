@@ -28,6 +28,11 @@ def write_manifest(results: Path, sweep: Sweep) -> Sweep:
     return sweep
 
 
+def stand_in(sweep_name: str) -> Sweep:
+    """In place of a manifest that is lost: the records stay, but what is missing and how they scale nobody knows."""
+    return Sweep(name=sweep_name, mode="none", repeats=1, budget_s=0.0, cases=[])
+
+
 def read_manifest(results: Path, sweep_name: str) -> Sweep:
     """The manifest of a sweep; raises `InputError` when it is absent or damaged."""
     path = runs_folder(results, sweep_name) / MANIFEST

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from harness.case import Sweep
-from harness.store.read import Damage, R, Run, check_samples, decode_record, record_paths
+from harness.store.decode import Damage, decode_record, read_content
+from harness.store.read import R, Run, check_samples, record_paths, sweep_folder
 from harness.store.record import SCHEMA
-from harness.store.write import runs_folder
 from kernels.api import InputError
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def scan_pack(path: Path, sweep: str, type_: type[R]) -> Iterator[R | Damage]:
             chosen = batch.filter(arrow.compute.equal(batch.column("sweep"), sweep))
             for row in _rows(chosen):
                 yield _decode_row(row, path, decoder)
-    except arrow.ArrowException as error:
+    except (arrow.ArrowException, OSError) as error:
         line = str(error).splitlines()[0]
         yield Damage(path=path, place="content", found=line, right="a whole packed file")
 
@@ -130,8 +130,9 @@ def _rows(batch: pyarrow.RecordBatch) -> Iterator[dict[str, Any]]:
 def _batches(results: Path, manifests: dict[str, Sweep], damages: list[Damage]) -> Iterator[list[dict[str, Any]]]:
     decoder = msgspec.json.Decoder(Run)
     rows: list[dict[str, Any]] = []
-    for sweep in manifests:
-        for name in record_paths(runs_folder(results, sweep)):
+    folders = [sweep_folder(results, sweep) for sweep in manifests]
+    for folder in folders:
+        for name in record_paths(folder, damages):
             row = _pack_row(Path(name), decoder)
             if isinstance(row, Damage):
                 damages.append(row)
@@ -145,17 +146,19 @@ def _batches(results: Path, manifests: dict[str, Sweep], damages: list[Damage]) 
 
 
 def _pack_row(path: Path, decoder: msgspec.json.Decoder[Run]) -> dict[str, Any] | Damage:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        return Damage(path=path, place="file", found=error.strerror or str(error), right="a readable file")
+    content = read_content(path)
+    if isinstance(content, Damage):
+        return content
     run = decode_record(content, path, decoder)
     if not isinstance(run, Damage):
         run = check_samples(run, path)
     if isinstance(run, Damage):
         return run
     parts = _PARTS.decode(content)
-    lists = {name: _NUMBERS.decode(parts.pop(name, b"[]")) for name in _LISTS}
+    try:
+        lists = {name: _NUMBERS.decode(parts.pop(name, b"[]")) for name in _LISTS}
+    except msgspec.ValidationError as error:
+        return Damage(path=path, place=", ".join(_LISTS[1:]), found=str(error), right="lists of seconds")
     environment = parts.pop("environment", None)
     rest = b",".join(msgspec.json.encode(name) + b":" + bytes(value) for name, value in parts.items())
     return {

@@ -11,13 +11,12 @@ import msgspec
 from msgspec import Struct
 
 from harness.case import Case
+from harness.store.decode import Damage, decode_file
 from harness.store.manifest import MANIFEST
-from harness.store.record import SCHEMA, LaunchInfo, Stack, Status
+from harness.store.record import LaunchInfo, RunKey, Stack, Status, Timer
 from harness.store.write import runs_folder
 from kernels.api import InputError, Work
-
-# case id, stack key, repeat
-RunKey = tuple[str, str, int]
+from kernels.explain import suggest
 
 
 class StoredCheck(Struct, frozen=True, gc=False):
@@ -61,6 +60,7 @@ class Run(Struct, frozen=True, kw_only=True, gc=False):
     figures: list[StoredFigure] = []
     work: Work | None = None
     limits: dict[str, float] = {}
+    timer: Timer | None = None
     ended: str = ""
 
 
@@ -74,10 +74,10 @@ class WholeRun(Run, frozen=True, kw_only=True, gc=False):
 class _Environment(TypedDict, total=False):
     """What readers ask of an environment. Records of other versions may lack any of it, or have more."""
 
-    hosts: list[Any]
+    hosts: list[str]
     cpu: dict[str, Any]
     memory_bytes: Any
-    gpus: list[Any]
+    gpus: list[str]
     operating_system: Any
     python: Any
     libraries: dict[str, Any]
@@ -90,46 +90,20 @@ class _Environment(TypedDict, total=False):
 R = TypeVar("R", bound=Run)
 
 
-class Damage(Struct, frozen=True, kw_only=True):
-    """A file that is no record of ours: where, what was found there, and what would be right."""
-
-    path: Path
-    place: str
-    found: str
-    right: str
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.place}: found {self.found}; right would be {self.right}"
-
-
-class _Versions(Struct, frozen=True):
-    schema: int
-
-
-class _CaseKey(Struct, frozen=True, gc=False):
-    id: str
-    kernel_version: int
-
-
-class _RunKey(Struct, frozen=True, gc=False):
-    """The few fields that tell whether a run is done; the decoder passes over the samples."""
-
-    schema: int
-    case: _CaseKey
-    stack: Stack
-    launch: LaunchInfo
-    status: Status
-
-
-_RUN_KEY = msgspec.json.Decoder(_RunKey)
-
-
 def sweep_names(results: Path) -> list[str]:
     """The sweeps of a results folder, by name; raises `InputError` when it holds none."""
     folder = results / "runs"
     if not folder.is_dir():
         raise InputError(f"{folder}: not found; right would be a results folder: `scalemark sweep` makes one")
     return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
+
+
+def sweep_folder(results: Path, sweep: str) -> Path:
+    """Where the records of a measured sweep lie; raises `InputError` naming those that exist when there are none."""
+    folder = runs_folder(results, sweep)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: not found among measured sweeps; {suggest(sweep, sweep_names(results))}")
+    return folder
 
 
 def read_runs(folder: Path) -> tuple[list[Run], list[Damage]]:
@@ -140,22 +114,27 @@ def read_runs(folder: Path) -> tuple[list[Run], list[Damage]]:
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: not found; right would be a folder of records")
-    runs: list[Run] = []
     damages: list[Damage] = []
-    for found in scan_runs(folder, Run):
-        if isinstance(found, Damage):
-            damages.append(found)
-        else:
-            runs.append(found)
-    return runs, damages
+    return list(sound(scan_runs(folder, Run), damages)), damages
 
 
 def scan_runs(folder: Path, type_: type[R]) -> Iterator[R | Damage]:
     """Every record under ``folder`` as ``type_``, one at a time, in path order; `Damage` where a file is none."""
     decoder = msgspec.json.Decoder(type_)
-    for path in record_paths(folder):
-        found = _read(path, decoder)
+    unread: list[Damage] = []
+    for path in record_paths(folder, unread):
+        found = decode_file(path, decoder)
         yield found if isinstance(found, Damage) else check_samples(found, path)
+    yield from unread
+
+
+def sound(found: Iterable[R | Damage], damages: list[Any]) -> Iterator[R]:
+    """Of what a scan finds the records; every `Damage` is put to ``damages``."""
+    for item in found:
+        if isinstance(item, Damage):
+            damages.append(item)
+        else:
+            yield item
 
 
 def check_samples(run: R, path: Path | str) -> R | Damage:
@@ -166,6 +145,8 @@ def check_samples(run: R, path: Path | str) -> R | Damage:
         run = msgspec.structs.replace(run, samples_s=counted_s)
     if run.status == "ok" and not run.samples_s:
         return Damage(path=Path(path), place="samples_s", found="none that counts with status ok", right="a sample")
+    if run.samples_s and (least_s := min(run.samples_s)) < 0:
+        return Damage(path=Path(path), place="samples_s", found=f"{least_s:g}", right="seconds, never below 0")
     return run
 
 
@@ -188,103 +169,23 @@ def newest(runs: Iterable[R]) -> list[R]:
     return list(best.values())
 
 
-def finished(results: Path, sweep_name: str, cases: Iterable[Case]) -> set[RunKey]:
-    """Every run of ``cases`` that need not be done again.
-
-    A record counts when its status is ``ok`` and its kernel version is the one the case asks for.
-    """
-    return {
-        (run.case.id, run.stack.key, run.launch.repeat)
-        for case, run in _runs_of(results, sweep_name, cases)
-        if run.status == "ok" and run.case.kernel_version == case.kernel_version
-    }
-
-
-def attempted(results: Path, sweep_name: str, cases: Iterable[Case], allocation: str) -> set[RunKey]:
-    """Every run of ``cases`` that has a record, good or bad, from one batch job, or a good one from anywhere."""
-    cases = list(cases)
-    from_job = {
-        (run.case.id, run.stack.key, run.launch.repeat)
-        for _, run in _runs_of(results, sweep_name, cases)
-        if run.launch.allocation == allocation
-    }
-    return from_job | finished(results, sweep_name, cases)
-
-
-def _runs_of(results: Path, sweep_name: str, cases: Iterable[Case]) -> Iterator[tuple[Case, _RunKey]]:
-    for case in {case.id: case for case in cases}.values():
-        folder = runs_folder(results, sweep_name) / case.id
-        for path in record_paths(folder) if folder.is_dir() else ():
-            run = _read(path, _RUN_KEY)
-            if isinstance(run, _RunKey) and run.case.id == case.id:
-                yield case, run
-
-
-def next_repeat(results: Path, sweep_name: str, case_id: str) -> int:
-    """One more than the highest repeat that a case has a record of, whatever came of it; 0 when it has none."""
-    folder = runs_folder(results, sweep_name) / case_id
-    found = [_read(path, _RUN_KEY) for path in record_paths(folder)] if folder.is_dir() else []
-    return max((run.launch.repeat + 1 for run in found if isinstance(run, _RunKey)), default=0)
-
-
 def _precedence(run: Run) -> tuple[bool, str, str]:
     return run.status == "ok", run.ended, run.run_id
 
 
-def record_paths(folder: Path | str) -> Iterator[str]:
-    """The files under ``folder`` that are records by their names, in order."""
-    with os.scandir(folder) as found:
-        entries = sorted(found, key=lambda entry: entry.name)
+def record_paths(folder: Path | str, damages: list[Any]) -> Iterator[str]:
+    """The files under ``folder`` that are records by their names, in order; unreadable folders come to ``damages``."""
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        damages.append(Damage(path=Path(folder), place="folder", found=reason, right="a readable folder"))
+        return
     for entry in entries:
         if entry.name.startswith("."):
             continue
         if entry.is_dir():
-            yield from record_paths(entry.path)
+            yield from record_paths(entry.path, damages)
         elif entry.name.endswith(".json") and entry.name != MANIFEST:
             yield entry.path
-
-
-def _read(path: str, decoder: msgspec.json.Decoder) -> Any:
-    """The decoded record, or `Damage`."""
-    try:
-        with open(path, "rb") as stream:
-            content = stream.read()
-    except OSError as error:
-        return Damage(path=Path(path), place="file", found=error.strerror or str(error), right="a readable file")
-    return decode_record(content, path, decoder)
-
-
-def decode_record(content: bytes, path: Path | str, decoder: msgspec.json.Decoder) -> Any:
-    """The record in ``content``, decoded, or `Damage` that names ``path``."""
-    try:
-        found = decoder.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return _diagnose(Path(path), content, error)
-    return found if found.schema <= SCHEMA else _too_new(Path(path), found.schema)
-
-
-def _diagnose(path: Path, content: bytes, error: Exception) -> Damage:
-    if isinstance(error, msgspec.ValidationError):
-        try:
-            schema = msgspec.json.decode(content, type=_Versions).schema
-        except msgspec.ValidationError:
-            return Damage(path=path, place="schema", found="none", right="a record, which names its schema")
-        if schema > SCHEMA:
-            return _too_new(path, schema)
-        reason, _, place = str(error).partition(" - at `$.")
-        wanted, _, found = reason.removeprefix("Expected ").partition(", got ")
-        return Damage(
-            path=path,
-            place=place.rstrip("`") or "top level",
-            found=found or reason[:1].lower() + reason[1:],
-            right=wanted if found else f"a record of schema {SCHEMA}",
-        )
-    if "truncated" in str(error):
-        return Damage(path=path, place=f"byte {len(content)}", found="the end of a cut file", right="a whole record")
-    return Damage(path=path, place="content", found=str(error), right="a record in JSON")
-
-
-def _too_new(path: Path, schema: int) -> Damage:
-    return Damage(
-        path=path, place="schema", found=str(schema), right=f"at most {SCHEMA}: a newer scalemark reads this record"
-    )

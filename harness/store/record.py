@@ -14,8 +14,8 @@ from kernels.api import Check, Figure, Work
 SCHEMA = 1
 
 Status = Literal["ok", "failed", "timeout", "out_of_memory", "node_failure", "cancelled", "unavailable"]
-# what a later sweep measures again: all that says nothing of the case's speed
-UNFINISHED: tuple[Status, ...] = ("failed", "timeout", "out_of_memory", "node_failure", "cancelled", "unavailable")
+# case id, stack key, repeat
+RunKey = tuple[str, str, int]
 
 
 class Stack(Struct, frozen=True, kw_only=True):
@@ -56,12 +56,17 @@ class LaunchInfo(Struct, frozen=True, kw_only=True):
 
 
 class Stopping(Struct, frozen=True, kw_only=True):
-    """Why sampling ended. ``relative_interval`` is half the 95 % interval of the median over the median."""
+    """Why sampling ended. ``relative_interval`` is half the 95 % interval of the median over the median.
+
+    It converged only after ``least_samples`` and ``least_s`` seconds of sampling.
+    """
 
     reason: Literal["converged", "budget", "most_samples"]
     relative_interval: float | None
     target: float
     budget_s: float
+    least_samples: int = 0
+    least_s: float = 0.0
     unmet: str = ""
 
 
@@ -121,7 +126,8 @@ class Record(Struct, frozen=True, kw_only=True):
 
     Samples at the places ``missed_window`` (from 0) did not begin together; they are kept and do not count.
     ``rank_median_s`` holds one median a rank, so that imbalance can be shown. ``started`` and ``ended`` are UTC,
-    ISO 8601. A run that did not finish has no samples, and its ``message`` says why.
+    ISO 8601. A run that did not finish has no samples, and its ``message`` says why. ``calibration`` is a sentence on
+    where the ``limits`` come from, or why there are none.
     """
 
     schema: int = SCHEMA
@@ -144,6 +150,7 @@ class Record(Struct, frozen=True, kw_only=True):
     figures: list[Figure] = []
     work: Work | None = None
     limits: dict[str, float] = {}
+    calibration: str = ""
     environment: Environment | None = None
     started: str = ""
     ended: str = ""

@@ -9,9 +9,10 @@ from typing import Protocol
 
 from harness.case import Sweep
 from harness.store import manifest, pack, read
-from harness.store.read import Damage, R
-from harness.store.write import runs_folder
+from harness.store.decode import Damage
+from harness.store.read import R
 from kernels.api import InputError
+from kernels.explain import suggest
 
 
 class Results(Protocol):
@@ -42,10 +43,7 @@ class ResultsFolder:
         return manifest.read_manifest(self.path, sweep)
 
     def scan(self, sweep: str, type_: type[R]) -> Iterator[R | Damage]:
-        folder = runs_folder(self.path, sweep)
-        if not folder.is_dir():
-            raise InputError(f"{folder}: not found; right would be a measured sweep: {', '.join(self.sweep_names())}")
-        return read.scan_runs(folder, type_)
+        return read.scan_runs(read.sweep_folder(self.path, sweep), type_)
 
 
 class PackedResults:
@@ -63,8 +61,7 @@ class PackedResults:
 
     def manifest(self, sweep: str) -> Sweep:
         if sweep not in self._manifests:
-            known = ", ".join(self.sweep_names())
-            raise InputError(f"{self.path}: sweep {sweep!r} not found; right would be one that is packed: {known}")
+            raise InputError(f"{self.path}: sweep {sweep!r} not found; {suggest(sweep, self.sweep_names())}")
         return self._manifests[sweep]
 
     def scan(self, sweep: str, type_: type[R]) -> Iterator[R | Damage]:

@@ -5,21 +5,25 @@ A file is one launch unless it says otherwise; the files of a folder are launche
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from harness.store.decode import Damage
 from harness.store.imports import google_benchmark, nccl_tests, osu, pytest_benchmark, reframe
-from harness.store.read import Damage, WholeRun
+from harness.store.read import WholeRun
 from kernels.api import InputError
 
 KNOWN = (
     "pytest-benchmark JSON, Google Benchmark JSON, OSU micro-benchmarks or nccl-tests output, a ReFrame performance log"
 )
 _TEXTS: tuple[Any, ...] = (osu, nccl_tests, reframe)
+# which rank said a line, as `mpirun --tag-output` and `srun --label` put it
+_TAG = re.compile(r"^(?:\[[^\]\s]*\]<std(?:out|err)>:|[ \d]*\d: ) ?", re.MULTILINE)
 _DOCUMENTS: tuple[Any, ...] = (pytest_benchmark, google_benchmark)
 
 
@@ -33,7 +37,7 @@ def read_foreign(path: Path) -> tuple[list[WholeRun], list[Damage]]:
     damages: list[Damage] = []
     for file in files:
         try:
-            runs += _read_file(file)
+            runs += [msgspec.structs.replace(run, run_id=f"{file}#{run.run_id}") for run in _read_file(file)]
         except InputError as error:
             if file == path:
                 raise
@@ -42,7 +46,7 @@ def read_foreign(path: Path) -> tuple[list[WholeRun], list[Damage]]:
         raise InputError(
             f"{path}: found nothing to compare; right would be a results folder, a packed file, or {KNOWN}"
         )
-    return list(_numbered(runs)), damages
+    return list(_numbered(_merged(runs))), damages
 
 
 def _read_file(path: Path) -> list[WholeRun]:
@@ -52,7 +56,8 @@ def _read_file(path: Path) -> list[WholeRun]:
         raise InputError(f"{path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: found no text; right would be {KNOWN}") from error
-    content, readers = (_parse_json(path, text), _DOCUMENTS) if text.lstrip()[:1] == "{" else (text, _TEXTS)
+    is_json = text.lstrip()[:1] == "{"
+    content, readers = (_parse_json(path, text), _DOCUMENTS) if is_json else (_TAG.sub("", text), _TEXTS)
     reader: Callable[..., list[WholeRun]] | None = next(
         (item.read for item in readers if item.recognises(content)), None
     )
@@ -71,7 +76,20 @@ def _parse_json(path: Path, text: str) -> Any:
         raise InputError(f"{path}: not JSON: {error}; right would be {KNOWN}") from error
 
 
-def _numbered(runs: list[WholeRun]) -> Iterator[WholeRun]:
+def _merged(runs: Iterable[WholeRun]) -> list[WholeRun]:
+    """What one launch says of a case in several lines (nccl-tests repeat sizes) as the samples of one run."""
+    found: dict[tuple[str, str], WholeRun] = {}
+    for run in runs:
+        key = (run.run_id, run.case.id)
+        first = found.get(key)
+        if first is None or run.status != "ok":
+            found[key] = run
+        elif first.status == "ok":
+            found[key] = msgspec.structs.replace(first, samples_s=[*first.samples_s, *run.samples_s])
+    return list(found.values())
+
+
+def _numbered(runs: Iterable[WholeRun]) -> Iterator[WholeRun]:
     """Each case's runs counted as its launches, in the order of files and lines."""
     seen: Counter[str] = Counter()
     for run in runs:

@@ -23,7 +23,6 @@ def make_run(
     name: str,
     samples_s: Sequence[float],
     *,
-    sweep: str,
     launch: str = "",
     started: str = "",
     message: str = "",
@@ -32,14 +31,14 @@ def make_run(
 ) -> WholeRun:
     """One benchmark of one launch of another tool; without samples it counts as failed.
 
-    The case's id is ``tool.name``, so two files of the same tool join by the tool's own names. ``sweep`` says where the
-    run was read.
+    The case's id is ``tool.name``, so two files of the same tool join by the tool's own names; other tools know
+    no sweeps.
     """
     case = Case(kernel=tool, kernel_version=0, backend="", parameters={}, scale=Scale(), id=f"{tool}.{name}")
     return WholeRun(
         schema=SCHEMA,
         run_id=launch,
-        sweep=sweep,
+        sweep="",
         case=case,
         stack=Stack(),
         launch=LaunchInfo(id=launch, repeat=0, launcher="none"),

@@ -58,7 +58,6 @@ def read(document: Any, path: Path) -> list[WholeRun]:
             "google-benchmark",
             name,
             [] if name in errors else single.get(name) or median[name],
-            sweep=path.stem,
             launch=path.stem,
             started=str(context.get("date", "")),
             message=errors.get(name, ""),

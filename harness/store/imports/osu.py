@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from harness.store.imports.foreign import make_run
 from harness.store.read import StoredFigure, WholeRun
 
 _MEGA = 1e6
+# what the headers of tables hold, and other comments do not
+_UNITS = ("(us)", "MB/s")
+# told by version 7 and later; the usual one has no part in names, so that versions join
+_DATATYPE, _USUAL = re.compile(r"# Datatype: (\w+)"), "MPI_CHAR"
 
 
 def recognises(text: str) -> bool:
@@ -22,35 +27,39 @@ def read(text: str, path: Path) -> list[WholeRun]:
     bandwidth. Without a size (a barrier) the table has one row.
     """
     runs = []
-    test, header, table = "", "", 0
+    test, header, datatype, table = "", "", "", 0
     for line in text.splitlines():
         words = line.split()
         if line.startswith("# OSU "):
-            test, header, table = _name_test(line), "", table + 1
-        elif line.startswith("# ") and ("Latency" in line or "Bandwidth" in line or "Size" in line):
+            test, header, datatype, table = _name_test(line), "", "", table + 1
+        elif named := _DATATYPE.match(line):
+            datatype = "" if named[1] == _USUAL else named[1]
+        elif line.startswith("# ") and any(unit in line for unit in _UNITS):
             header = line
         elif words and test and header and _is_number(words[0]):
-            runs.append(_read_row(test, header, [float(word) for word in words], path, f"{path.stem}-{table}"))
+            name = ".".join(filter(None, [test, datatype]))
+            runs.append(_read_row(name, header, words, f"{path.stem}-{table}"))
     return runs
 
 
-def _read_row(test: str, header: str, values: list[float], path: Path, launch: str) -> WholeRun:
+def _read_row(test: str, header: str, words: list[str], launch: str) -> WholeRun:
     has_size = "Size" in header
-    size_bytes, value = (values[0], values[1]) if has_size else (0.0, values[0])
+    size_bytes, value = (float(words[0]), float(words[1])) if has_size else (0.0, float(words[0]))
     name = f"{test}.{size_bytes:.0f}" if has_size else test
     figures: list[StoredFigure] = []
-    if "Bandwidth" in header:
+    if "MB/s" in header:
         figures = [StoredFigure(name="bandwidth", value=value * _MEGA, unit="B/s", better="higher")]
         samples_s = [size_bytes / (value * _MEGA)] if value > 0 and size_bytes > 0 else []
     else:
         samples_s = [value * 1e-6] if value > 0 else []
-    return make_run("osu", name, samples_s, sweep=path.stem, launch=launch, figures=figures)
+    is_wrong = words[-1] == "Fail"
+    message = "the validation failed" if is_wrong else ""
+    return make_run("osu", name, [] if is_wrong else samples_s, launch=launch, figures=figures, message=message)
 
 
 def _name_test(line: str) -> str:
     """``# OSU MPI Allreduce Latency Test v7.4`` is ``MPI-Allreduce-Latency``, whatever the version."""
-    words = line.removeprefix("# OSU ").partition(" Test")[0].split()
-    return "-".join(words)
+    return "-".join(line.removeprefix("# OSU ").partition(" Test")[0].replace("/", " ").split())
 
 
 def _is_number(word: str) -> bool:

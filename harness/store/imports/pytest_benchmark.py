@@ -60,7 +60,6 @@ def read(document: Any, path: Path) -> list[WholeRun]:
             "pytest-benchmark",
             item.fullname,
             item.stats.data or [item.stats.median],
-            sweep=path.stem,
             launch=path.stem,
             started=found.datetime,
             environment=environment,

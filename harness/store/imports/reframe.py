@@ -50,7 +50,6 @@ def _read_variable(
         "reframe",
         ".".join(filter(None, [row.get("name", path.stem), place, variable])),
         [seconds] if passed and seconds is not None else [],
-        sweep=path.stem,
         launch=launch,
         started=row.get("job_completion_time", ""),
         message="" if passed else f"ReFrame's result is {row['result']}",

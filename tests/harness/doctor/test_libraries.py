@@ -5,7 +5,8 @@ import pytest
 
 from harness.doctor import libraries
 from kernels import registry
-from kernels.api import Backend, Workload, needs
+from kernels.api import Backend, Workload
+from kernels.declaring import needs
 
 
 def test_every_kernel_is_told_and_a_lack_once_a_reason() -> None:

@@ -1,16 +1,20 @@
 """Real builds of small images: `nox -s cluster` runs these, where there are Apptainer and its base images."""
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
-from harness.launch import image
-from harness.launch.build import BuildError, build
+from harness.launch import image, recipes
+from harness.launch.build import advance, build
+from harness.launch.image_build import BuildError
 from kernels.api import InputError
 
 PROJECT = Path(__file__).parents[3]
@@ -31,6 +35,42 @@ def test_a_folder_in_use_is_said(tmp_path, monkeypatch):
     (tmp_path / "images").write_text("a file")
     with pytest.raises(InputError, match="name a folder you can write to in SCALEMARK_IMAGES"):
         build(["nothing"], PROJECT, tmp_path / "images", "registry", silent)
+
+
+@pytest.mark.parametrize("fails", [None, "nothing"])
+def test_two_builds_go_on_at_once_after_their_bases_and_a_failure_ends_both(fails):
+    done, running, seen = {}, set(), []
+
+    def make(recipe):
+        assert not recipe.row.base or recipe.row.base in done
+        running.add(recipe.name)
+        try:
+            for _ in range(3):
+                seen.append(set(running))
+                yield
+                if recipe.name == fails:
+                    raise BuildError(recipe.name)
+        finally:
+            running.remove(recipe.name)
+        done[recipe.name] = True
+
+    order = recipes.in_order(recipes.read_table(PROJECT), ["allreduce", "nothing", "horovod"])
+    with pytest.raises(BuildError) if fails else contextlib.nullcontext():
+        advance(order, make, done)
+    assert not running
+    assert max(map(len, seen)) == 2
+    assert fails or set(done) == {recipe.name for recipe in order}
+
+
+def test_what_a_killed_build_left_mounted_is_not_emptied(tmp_path, monkeypatch):
+    monkeypatch.setattr(image, "find_apptainer", lambda: "apptainer")
+    mounted = tmp_path / ".build-killed" / "root" / "dev" / "shm"
+    mounted.mkdir(parents=True)
+    (mounted / "of another").touch()
+    monkeypatch.setattr(psutil, "disk_partitions", lambda all: [SimpleNamespace(mountpoint=str(mounted))])
+    with pytest.raises(InputError, match="unmount it"):
+        build(["nothing"], PROJECT, tmp_path, "mirror", silent)
+    assert (mounted / "of another").exists()
 
 
 @pytest.fixture(scope="module")

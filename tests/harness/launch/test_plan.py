@@ -3,11 +3,13 @@ from __future__ import annotations
 import os
 import time
 
+import msgspec
 import pytest
 
-from harness.case import Case, CaseGroup, Sweep, SweepFile, expand
+from harness.case import Case, CaseGroup, Sweep, SweepCase, SweepFile, expand
 from harness.launch.plan import check_fits_here, left_over, plan_launches, plan_pairs
 from harness.store.record import Stack
+from kernels import nothing, registry
 from kernels.api import InputError
 
 BARE = Stack()
@@ -71,6 +73,21 @@ def test_of_launches_without_partners_only_the_cases_that_are_lacking_are_left()
     launches = plan_launches(sweep, lambda case: [BASE, BARE], set())
     case = sweep.cases[0].case.id
     assert [len(launch.cases) for launch in left_over(launches, {(case, BASE.key, 0)})] == [1, 2]
+
+
+def test_backends_whose_threads_call_mpi_have_launches_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep = make_sweep(cases=2, repeats=1, ranks_per_node=(1,))
+    special = msgspec.structs.replace(registry.load("nothing").backend("python"), threads_call_mpi=True)
+    backends = {**registry.load("nothing").backends, "special": special}
+    monkeypatch.setattr(nothing, "KERNEL", msgspec.structs.replace(nothing.KERNEL, backends=backends))
+    others = [
+        SweepCase(msgspec.structs.replace(item.case, backend="special", id=f"{item.case.id}s"), item.series)
+        for item in sweep.cases
+    ]
+    both = msgspec.structs.replace(sweep, cases=[*sweep.cases, *others])
+    for launches in (plan_launches(both, bare, set()), plan_pairs(both, lambda case: (BASE, BARE), set())):
+        assert all(len({case.threads_call_mpi for case in launch.cases}) == 1 for launch in launches)
+        assert {launch.cases[0].threads_call_mpi for launch in launches} == {False, True}
 
 
 def test_ten_thousand_cases_are_planned_in_no_time() -> None:

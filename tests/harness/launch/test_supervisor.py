@@ -6,15 +6,18 @@ import os
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 import pytest
 
 from harness.case import Case, CaseGroup, Scale, SweepFile, expand
 from harness.launch.launchers import Launcher, launcher_here
 from harness.launch.plan import Launch
-from harness.launch.supervisor import Setting, run_launch
+from harness.launch.supervisor import Setting, clear_interrupted, run_launch
+from harness.launch.watch import Observer
+from harness.store.launch_folder import LaunchPlan, write_plan
 from harness.store.read import read_runs
-from harness.store.record import Stack
+from harness.store.record import LaunchInfo, Stack
 from harness.store.write import runs_folder
 
 pytestmark = pytest.mark.usefixtures("with_faulty")
@@ -23,13 +26,18 @@ pytestmark = pytest.mark.usefixtures("with_faulty")
 class Silent:
     def planned(self, runs: int) -> None: ...
     def launch_started(self, scale: Scale, runs: int) -> None: ...
-    def run_started(self, case: Case) -> None: ...
+    def run_started(self, case: Case, doing: str = "") -> None: ...
     def run_ended(self, case: Case, status: str, message: str) -> None: ...
     def close(self) -> None: ...
 
 
 def measure(
-    results: Path, ranks: int, limit_s: float = 30, launcher: Launcher | None = None, **axes: Any
+    results: Path,
+    ranks: int,
+    limit_s: float = 30,
+    launcher: Launcher | None = None,
+    observer: Observer | None = None,
+    **axes: Any,
 ) -> dict[Any, Any]:
     """Runs by (fault, index)."""
     group = CaseGroup(kernel="faulty", backend=["python"], set=axes)
@@ -37,7 +45,10 @@ def measure(
     scale = Scale(1, ranks, 1)
     setting = Setting(results=results, sweep="s", budget_s=0.02, limit_s=limit_s, code={})
     run_launch(
-        Launch(scale=scale, stack=Stack(), repeat=0, cases=cases), launcher or launcher_here(scale), setting, Silent()
+        Launch(scale=scale, stack=Stack(), repeat=0, cases=cases),
+        launcher or launcher_here(scale),
+        setting,
+        observer or Silent(),
     )
     runs, damages = read_runs(runs_folder(results, "s"))
     assert not damages
@@ -119,3 +130,59 @@ def test_cases_of_one_launch_run_in_one_set_of_processes(tmp_path: Path) -> None
     assert len({run.launch.id for run in runs.values()}) == 1
     assert sorted(run.launch.position for run in runs.values()) == list(range(5))
     assert os.listdir(tmp_path / "launches" / "s") == []
+
+
+class Listening(Silent):
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def run_started(self, case: Case, doing: str = "") -> None:
+        self.told.append(doing)
+
+
+def test_what_takes_time_in_a_kernel_s_preparation_is_told_once(tmp_path: Path) -> None:
+    observer = Listening()
+    measure(tmp_path, 2, observer=observer, says="making a data set")
+    assert [doing for doing in observer.told if "calibrating" not in doing] == ["", "making a data set"]
+
+
+class Impatient(Silent):
+    """Somebody who presses Ctrl-C as soon as the ranks are at work."""
+
+    def run_started(self, case: Case, doing: str = "") -> None:
+        raise KeyboardInterrupt
+
+
+def test_an_interrupted_launch_leaves_neither_its_folder_nor_shared_memory(tmp_path: Path) -> None:
+    before = set(Path("/dev/shm").glob("mpich_shm_*"))
+    with pytest.raises(KeyboardInterrupt):
+        measure(tmp_path, 2, observer=Impatient(), fault=["hang"])
+    assert not list((tmp_path / "launches").rglob("*.*"))
+    # others may be starting ranks of theirs at this moment
+    left = [path for path in set(Path("/dev/shm").glob("mpich_shm_*")) - before if not _is_mapped(path)]
+    assert left == []
+
+
+def _is_mapped(path: Path) -> bool:
+    for maps in Path("/proc").glob("[0-9]*/maps"):
+        try:
+            if str(path) in maps.read_text():
+                return True
+        except OSError:
+            continue
+    return not path.exists()
+
+
+def test_of_a_failure_the_log_and_events_are_kept_and_of_a_killed_supervisor_nothing(tmp_path: Path) -> None:
+    measure(tmp_path, 1, fault=["raise"])
+    (folder,) = (tmp_path / "launches/s").iterdir()
+    assert {path.name.partition(".")[0] for path in folder.iterdir()} == {"output", "events"}
+    plan = LaunchPlan(
+        sweep="s", results=str(tmp_path), launch=LaunchInfo(id="x", repeat=0, launcher="mpiexec"), scale=Scale(),
+        stack=Stack(), budget_s=1.0, synchronisation="barrier", code={}, runs=[],
+    )  # fmt: skip
+    in_a_job = msgspec.structs.replace(plan.launch, allocation="job")
+    write_plan(tmp_path / "launches/s/here", plan)
+    write_plan(tmp_path / "launches/s/there", msgspec.structs.replace(plan, launch=in_a_job))
+    clear_interrupted(tmp_path, "s")
+    assert {path.name for path in (tmp_path / "launches/s").iterdir()} == {folder.name, "there"}

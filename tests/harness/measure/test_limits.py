@@ -4,10 +4,12 @@ from mpi4py import MPI
 from harness.case import Scale
 from harness.measure import limits
 from harness.measure.environment import describe
-from harness.measure.limits import LaunchLimits
+from harness.measure.limits import LaunchLimits, Limits
 from harness.store.record import Stack
 from kernels import registry
 from kernels.api import Work
+from kernels.calibration import host
+from kernels.calibration.limits import Rates
 
 COUNTED = Work(items=1, item="step", flops=1e9, memory_bytes=1e6, working_set_bytes=1e6)
 
@@ -22,8 +24,8 @@ def make_limits(tmp_path, monkeypatch, environment):
     monkeypatch.setenv("SCALEMARK_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(limits, "_ROUNDS", 1)
 
-    def make(scale=None, stack=None):
-        return LaunchLimits(tmp_path, MPI.COMM_SELF, scale or Scale(), stack or Stack(), environment)
+    def make(scale=None, stack=None, **settings):
+        return LaunchLimits(tmp_path, MPI.COMM_SELF, scale or Scale(), stack or Stack(), environment, **settings)
 
     return make
 
@@ -33,13 +35,14 @@ def kept(folder):
 
 
 def test_work_that_counts_nothing_is_not_worth_a_calibration(make_limits, tmp_path):
-    assert make_limits().find(Work(items=1, item="step"), "cpu") == {}
+    assert make_limits().find(Work(items=1, item="step"), "cpu") == Limits({}, "none: the kernel counts no work")
     assert kept(tmp_path) == []
 
 
 def test_a_machine_is_calibrated_once_for_each_scale_and_stack(make_limits, tmp_path):
     first = make_limits().find(COUNTED, "cpu")
-    assert set(first) == {"compute_s", "memory_s"}
+    assert set(first.seconds) == {"compute_s", "memory_s"}
+    assert first.calibration.startswith("calibrated 2")
     (path,) = kept(tmp_path)
     written = path.read_bytes()
     assert make_limits().find(COUNTED, "cpu") == first
@@ -49,11 +52,43 @@ def test_a_machine_is_calibrated_once_for_each_scale_and_stack(make_limits, tmp_
     assert [other.name[9:] for other in kept(tmp_path)] == ["abababababab-n1r1t2-cpu.json", "bare-n1r1t1-cpu.json"]
 
 
+def test_cores_that_ranks_shared_are_told_by_every_record(make_limits, monkeypatch):
+    monkeypatch.setattr(host, "describe_crowding", lambda hosts, cores, threads: "oversubscribed: told so")
+    for _ in range(2):
+        assert make_limits().find(COUNTED, "cpu").calibration.endswith("; oversubscribed: told so")
+
+
+def test_noise_while_the_machine_was_calibrated_is_told_at_once_and_by_every_record(make_limits, monkeypatch):
+    for noise, is_told in ((0.1, False), (0.34, True)):
+        monkeypatch.setattr(host.HostCalibrate, "_noise", lambda self, noise=noise: noise)
+        heard = []
+        limits = make_limits(scale=Scale(threads=1 + is_told), tell=heard.append)
+        assert ("34 % longer" in limits.find(COUNTED, "cpu").calibration) == is_told
+        assert ("34 % longer" in heard[-1]) == is_told
+
+
+def test_no_further_round_begins_after_the_time_for_them(make_limits, monkeypatch):
+    rounds = []
+    monkeypatch.setattr(limits, "_ROUNDS", 3)
+    monkeypatch.setattr(limits, "_ROUNDS_S", 0.0)
+    monkeypatch.setattr(host.HostCalibrate, "measure", lambda self: rounds.append(1) or Rates())
+    monkeypatch.setattr(host.HostCalibrate, "remark", lambda self: "")
+    make_limits().find(COUNTED, "cpu")
+    assert len(rounds) == 1
+
+
+def test_who_may_only_read_calibrates_nothing(make_limits, tmp_path):
+    told = make_limits(read_only=True).find(COUNTED, "cpu")
+    assert told.seconds == {}
+    assert told.calibration.startswith("not calibrated: ")
+    assert kept(tmp_path) == []
+
+
 def test_a_damaged_calibration_is_made_anew(make_limits, tmp_path):
     make_limits().find(COUNTED, "cpu")
     (path,) = kept(tmp_path)
     path.write_text("{")
-    assert make_limits().find(COUNTED, "cpu")["compute_s"] > 0
+    assert make_limits().find(COUNTED, "cpu").seconds["compute_s"] > 0
 
 
 def test_a_run_of_calibrate_takes_the_place_of_what_was_known(make_limits, tmp_path):
@@ -63,6 +98,6 @@ def test_a_run_of_calibrate_takes_the_place_of_what_was_known(make_limits, tmp_p
     launch.learn(workload, "cpu")
     rate = workload.rates().arithmetic["float32"]
     workload.close()
-    assert launch.find(COUNTED, "cpu")["compute_s"] == 1e9 / rate
-    assert make_limits().find(COUNTED, "cpu")["compute_s"] == pytest.approx(1e9 / rate)
+    assert launch.find(COUNTED, "cpu").seconds["compute_s"] == 1e9 / rate
+    assert make_limits().find(COUNTED, "cpu").seconds["compute_s"] == pytest.approx(1e9 / rate)
     assert len(kept(tmp_path)) == 1

@@ -1,22 +1,36 @@
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 from mpi4py import MPI
 
+from harness.measure import sampling, synchronisation
 from harness.measure.sampling import Sampling, take_samples
 from harness.measure.synchronisation import Barrier
 from kernels.api import Check, Work, Workload
 
 
-class Sleeper(Workload):
-    """Each step sleeps for the next of its times (seconds), the last for ever."""
+class Clock:
+    """A clock that only steps move, so that no other process changes what the rules see."""
 
-    def __init__(self, times_s: list[float]) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.ns = 0
+        for module in (sampling, synchronisation):
+            monkeypatch.setattr(module, "now_ns", lambda: self.ns)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+class Sleeper(Workload):
+    """Each step takes the next of its times (seconds), the last for ever."""
+
+    def __init__(self, times_s: list[float], clock: Clock) -> None:
         super().__init__(None, MPI.COMM_SELF, "cpu")
         self.times_s = times_s
+        self.clock = clock
         self.calls: list[str] = []
 
     def before_step(self) -> None:
@@ -24,9 +38,7 @@ class Sleeper(Workload):
 
     def step(self) -> None:
         self.calls.append("step")
-        until_s = time.perf_counter() + self.times_s[min(len(self.calls) // 2 - 1, len(self.times_s) - 1)]
-        while time.perf_counter() < until_s:
-            pass
+        self.clock.ns += round(1e9 * self.times_s[min(len(self.calls) // 2 - 1, len(self.times_s) - 1)])
 
     def verify(self) -> Check:
         return Check(error=0.0, tolerance=0.0, reference="none")
@@ -35,36 +47,52 @@ class Sleeper(Workload):
         return Work(items=1, item="nap")
 
 
-def sample(times_s: list[float], budget_s: float, target: float = 0.02):
-    workload = Sleeper(times_s)
+def sample(clock: Clock, times_s: list[float], budget_s: float, target: float = 0.02):
+    workload = Sleeper(times_s, clock)
     samples = take_samples(workload, MPI.COMM_SELF, Sampling(budget_s=budget_s, target=target), Barrier(MPI.COMM_SELF))
     assert samples is not None
     return workload, samples
 
 
-def test_steady_steps_stop_early_and_every_step_is_kept() -> None:
-    workload, samples = sample([2e-3], budget_s=10, target=0.05)
+def test_steady_steps_stop_early_and_every_step_is_kept(clock: Clock) -> None:
+    workload, samples = sample(clock, [2e-3], budget_s=10)
     assert samples.stopping.reason == "converged"
     assert samples.stopping.unmet == ""
-    assert sum(samples.samples_s) < 5
+    # not before half a second, and hardly later
+    assert 0.5 <= sum(samples.samples_s) < 0.6
     assert workload.calls.count("step") == len(samples.samples_s) + len(samples.warmup_s)
-    assert np.median(samples.samples_s) == pytest.approx(2e-3, rel=0.2)
+    assert samples.samples_s == pytest.approx([2e-3] * len(samples.samples_s))
 
 
-def test_restless_steps_use_the_budget_and_the_record_says_what_was_not_met() -> None:
+def test_quick_steps_are_sampled_for_a_while_however_alike_the_first_are(clock: Clock) -> None:
+    _, samples = sample(clock, [1e-4], budget_s=2, target=0.5)
+    assert samples.stopping.reason == "converged"
+    assert (samples.stopping.least_samples, samples.stopping.least_s) == (10, 0.4)
+    # ten of them would take a thousandth of a second
+    assert 0.4 <= sum(samples.samples_s) < 0.5
+
+
+def test_too_short_a_sampling_is_told(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "_MOST_SAMPLES", 20)
+    _, samples = sample(clock, [1e-4], budget_s=2, target=0.5)
+    assert samples.stopping.reason == "most_samples"
+    assert samples.stopping.unmet == "less than 0.4 s of sampling"
+
+
+def test_restless_steps_use_the_budget_and_the_record_says_what_was_not_met(clock: Clock) -> None:
     times_s = list(np.random.default_rng(1).uniform(1e-4, 4e-3, 1000))
-    _, samples = sample(times_s, budget_s=0.2)
+    _, samples = sample(clock, times_s, budget_s=0.2)
     assert samples.stopping.reason == "budget"
     assert "too wide" in samples.stopping.unmet
-    assert 0.15 < sum(samples.samples_s) < 0.4
+    assert 0.2 <= sum(samples.samples_s) < 0.3
 
 
-def test_slow_first_steps_stay_in_the_warm_up() -> None:
-    _, samples = sample([0.05, 0.05, 1e-3], budget_s=0.3)
-    assert samples.warmup_s[:2] == pytest.approx([0.05, 0.05], rel=0.3)
-    assert max(samples.samples_s) < 0.03
+def test_slow_first_steps_stay_in_the_warm_up(clock: Clock) -> None:
+    _, samples = sample(clock, [0.05, 0.05, 1e-3], budget_s=0.3)
+    assert samples.warmup_s[:2] == pytest.approx([0.05, 0.05])
+    assert samples.samples_s == pytest.approx([1e-3] * len(samples.samples_s))
 
 
-def test_the_machine_is_put_in_order_before_each_step_outside_the_clock() -> None:
-    workload, _ = sample([1e-4], budget_s=0.02)
+def test_the_machine_is_put_in_order_before_each_step_outside_the_clock(clock: Clock) -> None:
+    workload, _ = sample(clock, [1e-4], budget_s=0.02)
     assert workload.calls == ["before", "step"] * (len(workload.calls) // 2)

@@ -57,7 +57,7 @@ def check_a_sample_is_the_slowest_rank(comm: MPI.Comm, synchroniser: Synchronise
         return
     counted = np.delete(samples.samples_s, samples.missed_window)
     # other processes may hold a rank up, but nothing makes it quicker
-    assert STEP_S * comm.size * 0.99 <= np.min(counted) < STEP_S * comm.size * 1.5
+    assert np.min(counted) >= STEP_S * comm.size * 0.99
     assert (np.array(samples.rank_median_s) >= STEP_S * (1 + np.arange(comm.size))).all()
     assert (samples.window is None) == (synchroniser.name == "barrier")
 

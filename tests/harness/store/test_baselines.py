@@ -28,21 +28,30 @@ def test_a_name_is_taken_until_it_is_removed(results):
     with pytest.raises(InputError, match="exists already; remove it first"):
         baselines.save(results, "main", ["trial"])
     baselines.remove(results, "main")
-    assert baselines.saved(results) == []
+    assert baselines.saved(results) == ([], [])
     baselines.save(results, "main", ["trial"])
 
 
 def test_an_unknown_name_is_told_with_those_that_exist(results):
     baselines.save(results, "v1", ["trial"])
-    with pytest.raises(InputError, match="'main' not found; there are: v1"):
+    with pytest.raises(InputError, match="'main' not found; right would be: v1"):
         baselines.find(results, "main")
     for name in ("../runs", "", ".hidden", "a/b"):
         with pytest.raises(InputError, match="right would be letters"):
             baselines.find(results, name)
 
 
+def test_a_damaged_description_is_told_and_the_other_baselines_are_listed(results):
+    for name in ("whole", "broken"):
+        baselines.save(results, name, ["trial"])
+    path = results / "baselines" / "broken" / "baseline.json"
+    path.write_bytes(path.read_bytes()[:20])
+    (baseline,), (damage,) = baselines.saved(results)
+    assert (baseline.name, damage.path) == ("whole", path)
+
+
 def test_nothing_is_saved_from_nothing(results):
-    with pytest.raises(InputError, match="right would be a measured sweep"):
+    with pytest.raises(InputError, match="not found among measured sweeps"):
         baselines.save(results, "main", ["absent"])
     assert not list((results / "baselines").glob("*"))
 

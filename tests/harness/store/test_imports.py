@@ -90,6 +90,68 @@ def test_nccl_tests_of_new_and_old_versions_and_a_row_with_wrong_elements(read):
     assert read(OLD_NCCL)["float.sum.1048576.out-of-place"].samples_s == [pytest.approx(30e-6)]
 
 
+PER_ITERATION_NCCL = """
+# Collective test starting: sendrecv_perf
+#       size         count      type   redop    root     time   algbw   busbw  #wrong    i_min    i_max    i_p99    i_cv%     time   algbw   busbw  #wrong    i_min    i_max    i_p99    i_cv%
+           0             0     float     sum      -1     5.70    0.00    0.00     N/A     5.00     6.00     6.00     1.00     5.54    0.00    0.00     N/A     5.00     6.00     6.00     1.00
+           0             0     float     sum      -1     5.90    0.00    0.00     N/A     5.00     6.00     6.00     1.00     5.50    0.00    0.00     N/A     5.00     6.00     6.00     1.00
+        1024           256     float     sum      -1     7.00    0.10    0.10       0     5.00     9.00     8.00     1.00     8.00    0.10    0.10   1e+06     5.00     9.00     8.00     1.00
+"""  # noqa: E501
+
+FURTHER_OSU = """
+# OSU MPI Multiple Bandwidth / Message Rate Test v7.4
+# [ pairs: 1 ] [ window size: 64 ]
+# Size                  MB/s        Messages/s
+1000                 2000.00        2000000.00
+
+# OSU MPI Non-blocking Barrier Latency Test v7.4
+# Overall = Init + Compute + Wait
+# Overall(us)       Compute(us)    Pure Comm.(us)        Overlap(%)
+         5.00              2.00              3.00             66.00
+
+# OSU MPI Allreduce Latency Test v7.4
+# Datatype: MPI_FLOAT.
+# Size       Avg Latency(us)  Validation
+4                       1.50        Pass
+8                       1.50        Fail
+"""
+
+
+def test_nccl_tests_with_extremes_behind_each_place_and_sizes_that_repeat(read):
+    runs = read(PER_ITERATION_NCCL)
+    assert runs["sendrecv_perf.float.sum.1024.out-of-place"].samples_s == [pytest.approx(7e-6)]
+    assert runs["sendrecv_perf.float.sum.1024.in-place"].message == "1000000 wrong elements"
+    repeated = runs["sendrecv_perf.float.sum.0.in-place"]
+    assert (repeated.samples_s, repeated.launch.repeat) == ([pytest.approx(5.54e-6), pytest.approx(5.5e-6)], 0)
+    host_times = read(NCCL.replace("    time   algbw", " cputime   algbw"))
+    assert host_times["all_reduce_perf.float.sum.1048576.in-place"].samples_s == [pytest.approx(29e-6)]
+
+
+def test_osu_message_rates_nonblocking_datatypes_and_validation(read):
+    runs = read(FURTHER_OSU)
+    assert runs["MPI-Multiple-Bandwidth-Message-Rate.1000"].samples_s == [pytest.approx(0.5e-6)]
+    assert runs["MPI-Non-blocking-Barrier-Latency"].samples_s == [pytest.approx(5e-6)]
+    assert runs["MPI-Allreduce-Latency.MPI_FLOAT.4"].samples_s == [pytest.approx(1.5e-6)]
+    assert (runs["MPI-Allreduce-Latency.MPI_FLOAT.8"].message, len(runs)) == ("the validation failed", 4)
+
+
+@pytest.mark.parametrize("tag", ["[1,0]<stdout>:", "[prterun-host-12@1,0]<stdout>: ", "0: ", " 3: "])
+def test_lines_that_a_launcher_has_labelled_are_read_like_others(read, tag):
+    for text in (OSU, NCCL):
+        labelled = "\n".join(f"{tag}{line}" for line in text.splitlines())
+        assert {name: run.samples_s for name, run in read(labelled).items()} == {
+            name: run.samples_s for name, run in read(text).items()
+        }
+
+
+def test_equal_names_in_other_folders_are_other_launches_of_a_history(tmp_path):
+    for folder in ("january", "february"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "run.txt").write_text(OSU)
+    runs, _ = read_foreign(tmp_path)
+    assert len({(run.sweep, run.run_id, run.case.id) for run in runs}) == len(runs) == 10
+
+
 def test_reframe_times_rates_and_failed_runs(tmp_path):
     path = tmp_path / "stream.log"
     path.write_text(REFRAME)

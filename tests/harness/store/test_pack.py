@@ -4,10 +4,11 @@ import math
 import pyarrow.parquet
 import pytest
 
-from harness.analyse.scaling import make_table
+from harness.analyse.tabulate import make_table
+from harness.store.decode import Damage
 from harness.store.manifest import write_manifest
 from harness.store.pack import read_manifests, scan_pack, write_pack
-from harness.store.read import Damage, WholeRun, scan_runs
+from harness.store.read import WholeRun, scan_runs
 from harness.store.record import Environment
 from harness.store.results import open_results
 from harness.store.write import runs_folder, write_record
