@@ -1,0 +1,1 @@
+"""What records say: scaling tables, limits, laws, projections, verdicts and histories."""

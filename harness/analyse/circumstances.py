@@ -11,12 +11,11 @@ from harness.analyse.side import Outcome, Side
 
 # what --allow-different takes
 Allowance = Literal["machine", "kernel-version"]
-ALLOWANCES: tuple[Allowance, ...] = ("machine", "kernel-version")
 
 # of an environment, in the order of telling; of those with a star each entry is told
 _MATTERS = (
     "cpu.*", "memory_bytes", "gpus", "hosts", "operating_system", "python", "mpi.library", "mpi.loaded", "mpi.pmi",
-    "libraries.*", "code.version", "code.commit", "code.dirty", "code.digest", "variables.*",
+    "mpi.thread_level", "libraries.*", "code.version", "code.commit", "code.dirty", "code.digest", "variables.*",
     "slurm.SLURM_CLUSTER_NAME", "slurm.SLURM_JOB_PARTITION",
 )  # fmt: skip
 _MACHINE = ("model", "architecture", "cores", "threads")

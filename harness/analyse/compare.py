@@ -1,27 +1,33 @@
-"""Two sides joined by case id, and a verdict for each case."""
+"""Two sides joined case by case, and a verdict for each."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
 from msgspec import Struct
 
 from harness.analyse.circumstances import Allowance, Difference, find_differences, why_not_comparable
+from harness.analyse.join import Joined, join, sweep_differences
 from harness.analyse.ratio import Launches, Ratio, paired, unpaired
-from harness.analyse.side import TIME, Outcome, Side, log_value, newest_outcomes
+from harness.analyse.side import TIME, Outcome, Side, log_value
 from harness.analyse.verdicts import Verdict, judge
-from harness.store.read import Damage
 from kernels.api import InputError
+from kernels.explain import suggest
+
+# why there is a ratio and no verdict
+_TOO_FEW = "one launch a side says nothing of the variation between launches: 4 more launches a side would be a start"
 
 
 class Comparison(Struct, frozen=True, kw_only=True):
     """One case on both sides. The fields are the columns that programs read.
 
     ``ratio`` is NEW over BASE of the metric, ``low`` and ``high`` enclose it with 90 % probability: each alone is a
-    95 % bound. ``base`` and ``new`` are the metric's geometric means over launches (seconds, if it is the time).
+    95 % bound; of one launch a side there is a ratio, but no interval and no verdict. ``base`` and ``new`` are the
+    metric's geometric means over launches (seconds, if it is the time), ``resolution_s`` the coarsest step of their
+    clocks.
     """
 
     case_id: str
@@ -32,12 +38,19 @@ class Comparison(Struct, frozen=True, kw_only=True):
     message: str = ""
     kernel: str = ""
     backend: str = ""
+    sweep: str = ""
     stack: str = ""
     base: float | None = None
     new: float | None = None
     base_launches: int = 0
     new_launches: int = 0
     pairs: int = 0
+    parameters: dict[str, Any] = {}
+    nodes: int = 1
+    ranks: int = 1
+    threads: int = 1
+    device: str = "cpu"
+    resolution_s: float | None = None
 
 
 class CompareTable(Struct, frozen=True, kw_only=True):
@@ -49,22 +62,12 @@ class CompareTable(Struct, frozen=True, kw_only=True):
     threshold: float
     rows: list[Comparison]
     differences: list[Difference]
-    damages: list[Damage]
-
-
-class _Joined(Struct, frozen=True):
-    """A case, its stack in NEW, and what the launches of both sides say of it."""
-
-    case_id: str
-    stack: str
-    before: list[Outcome]
-    after: list[Outcome]
 
 
 def compare(
     base: Side, new: Side, threshold: float = 0.05, metric: str = TIME, allowed: Iterable[Allowance] = ()
 ) -> CompareTable:
-    """Join the sides by case id and judge every case; see `harness.analyse.verdicts` for the rule.
+    """Join the sides (see `harness.analyse.join`) and judge every case; see `harness.analyse.verdicts` for the rule.
 
     Raises `InputError` when the sides share no case, when not one shared case may be compared, or when the metric is
     not there or has no better direction.
@@ -73,18 +76,23 @@ def compare(
     rows: list[Comparison] = []
     candidates: list[tuple[Comparison, Ratio]] = []
     refusal = ""
-    for joined in _join(base, new):
-        row = _row_of(base, new, joined)
+    meetings = join(base, new)
+    for joined in meetings:
+        row = _row_of(base, new, joined, metric)
         if row.verdict != "inconclusive":
             rows.append(row)
             continue
         reason = why_not_comparable((base, joined.before), (new, joined.after), allowed)
         ratio = None if reason else estimate(joined.before, joined.after)
         refusal = refusal or reason
-        if ratio is None:
-            rows.append(msgspec.structs.replace(row, message=reason or _why_no_ratio(joined, metric)))
-        else:
+        if ratio is not None:
             candidates.append((row, ratio))
+        elif reason or not _has_values(joined):
+            told = reason or f"{metric} is absent or not a positive number in some launch"
+            rows.append(msgspec.structs.replace(row, message=told))
+        else:
+            ratio_alone = row.new / row.base if row.new and row.base else None
+            rows.append(msgspec.structs.replace(row, message=_TOO_FEW, ratio=ratio_alone))
     if refusal and not candidates:
         raise InputError(f"{base.name} and {new.name}: {refusal}")
     rows += _judged(candidates, threshold, higher_is_better=base.better == "higher")
@@ -93,9 +101,8 @@ def compare(
         new=new.name,
         metric=metric,
         threshold=threshold,
-        rows=sorted(rows, key=lambda row: (row.case_id, row.stack)),
-        differences=find_differences(base, new),
-        damages=[*base.damages, *new.damages],
+        rows=sorted(rows, key=lambda row: (row.case_id, row.sweep, row.stack)),
+        differences=[*sweep_differences(meetings), *find_differences(base, new)],
     )
 
 
@@ -121,43 +128,23 @@ def _logs(outcomes: Sequence[Outcome]) -> list[tuple[str, float]] | None:
     return found if len(found) == len(outcomes) else None
 
 
-def _join(base: Side, new: Side) -> list[_Joined]:
-    """All cases of either side. Equal stacks meet; where one is left over on each side, these two meet as well."""
-    joined = []
-    for case_id in dict.fromkeys([*base.outcomes, *new.outcomes, *new.asked]):
-        before, after = _by_stack(base, case_id), _by_stack(new, case_id)
-        left_over = before.keys() - after.keys()
-        not_met = after.keys() - before.keys()
-        if len(left_over) == len(not_met) == 1:
-            before[not_met.pop()] = before.pop(left_over.pop())
-        for stack in dict.fromkeys([*before, *after]) or [""]:
-            joined.append(_Joined(case_id, stack, before.get(stack, []), after.get(stack, [])))
-    return joined
-
-
-def _by_stack(side: Side, case_id: str) -> dict[str, list[Outcome]]:
-    found = defaultdict(list)
-    for outcome in newest_outcomes(side.outcomes.get(case_id, [])):
-        found[outcome.stack].append(outcome)
-    return dict(found)
-
-
-def _row_of(base: Side, new: Side, joined: _Joined) -> Comparison:
+def _row_of(base: Side, new: Side, joined: Joined, metric: str) -> Comparison:
     """The row as far as no statistics are needed: cases that have to be compared are inconclusive until they are."""
     case_id, before, after = joined.case_id, joined.before, joined.after
-    case = new.cases.get(case_id) or base.cases.get(case_id) or new.asked[case_id]
+    steps_s = [outcome.resolution_s for outcome in (*before, *after) if metric == TIME and outcome.resolution_s]
+    case = new.cases.get(case_id) or base.cases.get(case_id) or new.asked[joined.sweep, case_id]
     verdict, message = _status(before, after)
     return Comparison(
-        case_id=case_id,
+        **case.describe(),
+        sweep=joined.sweep,
         verdict=verdict,
         message=message,
-        kernel=case.kernel,
-        backend=case.backend,
         stack=joined.stack,
         base=_middle(before),
         new=_middle(after),
         base_launches=sum(outcome.status == "ok" for outcome in before),
         new_launches=sum(outcome.status == "ok" for outcome in after),
+        resolution_s=max(steps_s, default=None),
     )
 
 
@@ -165,6 +152,8 @@ def _status(before: Sequence[Outcome], after: Sequence[Outcome]) -> tuple[Verdic
     if not after:
         return "missing", "measured in BASE, not in NEW" if before else "asked for in NEW, not measured"
     bad = _first_bad(after)
+    if all(outcome.status == "unavailable" for outcome in after) and not any(item.status == "ok" for item in before):
+        return "unavailable", bad
     if bad:
         return "failed", bad
     if not before:
@@ -183,10 +172,8 @@ def _first_bad(outcomes: Sequence[Outcome]) -> str:
     return status + (bad[0].message or "the check failed") + share
 
 
-def _why_no_ratio(joined: _Joined, metric: str) -> str:
-    if any(log_value(outcome) is None for outcome in (*joined.before, *joined.after)):
-        return f"{metric} is absent or not a positive number in some launch"
-    return "one launch a side says nothing of the variation between launches: 4 more launches a side would be a start"
+def _has_values(joined: Joined) -> bool:
+    return all(log_value(outcome) is not None for outcome in (*joined.before, *joined.after))
 
 
 def _judged(
@@ -204,8 +191,8 @@ def _judged(
 def _middle(outcomes: Sequence[Outcome]) -> float | None:
     """The launches' typical value, as the ratio has it: their geometric mean where all are positive."""
     values = [outcome.value for outcome in outcomes if outcome.status == "ok" and outcome.value is not None]
-    if not values:
-        return None
+    if len(values) < 2:
+        return values[0] if values else None
     return float(np.exp(np.log(values).mean()) if min(values) > 0 else np.mean(values))
 
 
@@ -216,7 +203,8 @@ def _check_metric(base: Side, new: Side, metric: str) -> None:
         return
     for side in (base, new):
         if metric not in side.figures:
-            known = ", ".join([TIME, *sorted(side.figures)])
-            raise InputError(f"{side.name}: no figure of merit {metric!r}; there are: {known}")
+            raise InputError(
+                f"{side.name}: no figure of merit {metric!r}; {suggest(metric, [TIME, *sorted(side.figures)])}"
+            )
     if base.better == "neither" or base.better != new.better:
         raise InputError(f"{metric}: no better direction is known, so it can be neither faster nor slower")

@@ -12,7 +12,9 @@ from msgspec import Struct
 
 from harness.analyse.change_points import change_at, find_changes
 from harness.analyse.side import TIME, Outcome, Side, log_value
+from harness.case import Case, CaseColumns
 from kernels.api import InputError
+from kernels.explain import suggest
 
 By = Literal["commit", "date"]
 
@@ -48,10 +50,9 @@ class Segment(Struct, frozen=True, kw_only=True):
     high: float | None = None
 
 
-class CaseHistory(Struct, frozen=True, kw_only=True):
+class CaseHistory(CaseColumns, frozen=True, kw_only=True):
     """One case in one stack over time. ``left_out`` says what was not comparable with the newest launch."""
 
-    case_id: str
     stack: str
     points: list[Point]
     segments: list[Segment]
@@ -62,30 +63,42 @@ class CaseHistory(Struct, frozen=True, kw_only=True):
 def make_history(
     sides: Sequence[Side], kernel: str, threshold: float = 0.05, metric: str = TIME, by: By = "commit"
 ) -> list[CaseHistory]:
-    """The histories of all cases of a kernel that any side holds; raises `InputError` when there are none.
+    """What `find_histories` finds; raises `InputError` when that is nothing."""
+    histories = find_histories(sides, kernel, threshold, metric, by)
+    if not histories:
+        names = ", ".join(side.name for side in sides)
+        others = {case.kernel for side in sides for case in side.cases.values()} - {kernel}
+        told = f"; {suggest(kernel, sorted(others))}" if others else ""
+        raise InputError(f"{names}: no finished launch of kernel {kernel!r} with {metric}{told}")
+    return histories
+
+
+def find_histories(
+    sides: Sequence[Side], kernel: str, threshold: float = 0.05, metric: str = TIME, by: By = "commit"
+) -> list[CaseHistory]:
+    """The histories of all cases of a kernel that any side holds.
 
     Of launches that lie in several sides (a baseline is a copy) one counts.
     """
     found: dict[tuple[str, str], dict[tuple[str, str], tuple[Outcome, dict[str, Any]]]] = defaultdict(dict)
+    cases: dict[str, Case] = {}
     for side in sides:
         for case_id, outcomes in side.outcomes.items():
             if side.cases[case_id].kernel == kernel:
+                cases[case_id] = side.cases[case_id]
                 for outcome in outcomes:
                     launch = (outcome.sweep, outcome.run_id)
                     found[case_id, outcome.stack][launch] = (outcome, side.environments[outcome.environment])
     higher = next((side.better for side in sides if side.better != "neither"), "lower") == "higher"
-    histories = [_make_case(*key, launches.values(), threshold, higher, by) for key, launches in sorted(found.items())]
-    histories = [history for history in histories if history.points]
-    if not histories:
-        names = ", ".join(side.name for side in sides)
-        raise InputError(
-            f"{names}: no finished launch of kernel {kernel!r} with {metric}; `scalemark list` names kernels"
-        )
-    return histories
+    histories = [
+        _make_case(cases[case_id], stack, launches.values(), threshold, higher, by)
+        for (case_id, stack), launches in sorted(found.items())
+    ]
+    return [history for history in histories if history.points]
 
 
 def _make_case(
-    case_id: str,
+    case: Case,
     stack: str,
     found: Iterable[tuple[Outcome, dict[str, Any]]],
     threshold: float,
@@ -100,12 +113,12 @@ def _make_case(
     worse = newest is not None and newest.ratio is not None and (newest.ratio < 1) == higher_is_better
     dropped = len(launches) - len(comparable)
     return CaseHistory(
-        case_id=case_id,
+        **case.describe(),
         stack=stack,
         points=points,
         segments=segments,
         is_worse=worse,
-        left_out=f"{dropped} launches of another machine or kernel version" if dropped else "",
+        left_out=f"{dropped} launch{'es' * (dropped > 1)} of another machine or kernel version" if dropped else "",
     )
 
 

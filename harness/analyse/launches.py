@@ -11,6 +11,9 @@ from msgspec import Struct
 from harness import statistics
 from harness.store.read import Run, StoredCheck
 
+# a time of fewer of the clock's steps is known to no better than one per cent
+CLOCK_STEPS = 100
+
 
 class Timing(Struct, frozen=True, kw_only=True):
     """Seconds of one case over its launches; ``low_s`` and ``high_s`` enclose the median with 95 % probability.
@@ -57,6 +60,11 @@ def time_launches(runs: Sequence[Run]) -> Timing | None:
         cv=statistics.coefficient_of_variation(pooled_s),
         launch_median_s=medians_s,
     )
+
+
+def is_near_clock(time_s: float | None, resolution_s: float | None) -> bool:
+    """Whether a time is shorter than `CLOCK_STEPS` of the clock's steps; unknown ones are not."""
+    return time_s is not None and resolution_s is not None and time_s < CLOCK_STEPS * resolution_s
 
 
 def worst_check(runs: Sequence[Run]) -> StoredCheck | None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from msgspec import Struct
 
 from harness import statistics
 from harness.analyse.scaling import TableRow
-from harness.store.read import Run, newest
+from harness.case import CASE_COLUMNS
+from harness.store.read import Run, newest, sound
 from harness.store.record import Stopping
 from harness.store.results import open_results
 
@@ -42,6 +44,13 @@ class SampleRow(Struct, frozen=True, kw_only=True):
 
     sweep: str
     case_id: str
+    kernel: str
+    backend: str
+    parameters: dict[str, Any]
+    nodes: int
+    ranks: int
+    threads: int
+    device: str
     stack: str
     launches: int
     converged: int
@@ -75,12 +84,15 @@ class SampleRow(Struct, frozen=True, kw_only=True):
         return remarks
 
 
-def examine_sweep(results: Path, sweep: str, rows: Sequence[TableRow]) -> list[SampleRow]:
-    """The samples behind the rows of a sweep's table, in their order; cases without results are left out."""
+def examine_sweep(results: Path, sweep: str, rows: Sequence[TableRow], damages: list[Any]) -> list[SampleRow]:
+    """The samples behind the rows of a sweep's table, in their order; cases without results are left out.
+
+    What is no record comes to ``damages``.
+    """
     found: dict[tuple[str, str, int], list[SampledRun]] = defaultdict(list)
     scanned = open_results(results).scan(sweep, SampledRun)
-    for run in newest(run for run in scanned if isinstance(run, SampledRun)):
-        if run.status == "ok" and isinstance(run, SampledRun):
+    for run in newest(sound(scanned, damages)):
+        if run.status == "ok":
             found[run.case.id, run.stack.key, run.case.kernel_version].append(run)
     examined = []
     for row in rows:
@@ -99,7 +111,7 @@ def _examine(row: TableRow, runs: Sequence[SampledRun]) -> SampleRow:
     low_s, high_s = statistics.bootstrap_interval(launches, np.random.default_rng(0))
     return SampleRow(
         sweep=row.sweep,
-        case_id=row.case_id,
+        **{name: getattr(row, name) for name in CASE_COLUMNS},
         stack=row.stack,
         launches=len(runs),
         converged=sum(run.stopping is not None and run.stopping.reason == "converged" for run in runs),

@@ -15,9 +15,10 @@ from msgspec import Struct
 from harness.case import Case
 from harness.statistics import quantile_of_sorted
 from harness.store import baselines, pack
+from harness.store.decode import Damage
 from harness.store.imports import read_foreign
 from harness.store.imports.foreign import Better
-from harness.store.read import Damage, WholeRun, decode_environment
+from harness.store.read import WholeRun, decode_environment, sound
 from harness.store.record import Status
 from harness.store.results import Results, open_results
 from kernels.api import InputError
@@ -30,7 +31,7 @@ class Outcome(Struct, frozen=True, kw_only=True, gc=False):
     """What one launch says of one case. ``value`` is the median time in seconds or the figure of merit, if there is
     one.
 
-    ``environment`` is an index into `Side.environments`.
+    ``environment`` is an index into `Side.environments`, ``resolution_s`` the step of the clock, where it is known.
     """
 
     run_id: str
@@ -47,10 +48,11 @@ class Outcome(Struct, frozen=True, kw_only=True, gc=False):
     environment: int
     started: str
     ended: str
+    resolution_s: float | None = None
 
 
 class Side(Struct, frozen=True, kw_only=True):
-    """Results brought down to outcomes, by case id. ``asked`` are the cases that their sweeps ask for.
+    """Results brought down to outcomes, by case id. ``asked`` are the cases that sweeps ask for, by sweep and case id.
 
     ``better`` is the better direction of the metric and ``figures`` names the figures of merit that were seen.
     """
@@ -58,9 +60,9 @@ class Side(Struct, frozen=True, kw_only=True):
     name: str
     cases: dict[str, Case]
     outcomes: dict[str, list[Outcome]]
-    asked: dict[str, Case]
+    asked: dict[tuple[str, str], Case]
     environments: list[dict[str, Any]]
-    damages: list[Damage]
+    damages: list[str]
     better: Better
     figures: set[str]
 
@@ -72,17 +74,14 @@ class _Reader:
         self.metric = metric
         self.cases: dict[str, Case] = {}
         self.outcomes: dict[str, list[Outcome]] = defaultdict(list)
-        self.damages: list[Damage] = []
+        self.damages: list[object] = []
         self.directions: Counter[str] = Counter()
         self.figures: set[str] = set()
         self._environments: dict[bytes, int] = {}
 
     def take(self, found: Iterable[WholeRun | Damage]) -> None:
         """Keep the outcomes of runs, and what is damaged."""
-        for run in found:
-            if isinstance(run, Damage):
-                self.damages.append(run)
-                continue
+        for run in sound(found, self.damages):
             known = self.cases.get(run.case.id)
             if known is None or known.kernel_version < run.case.kernel_version:
                 self.cases[run.case.id] = run.case
@@ -104,6 +103,7 @@ class _Reader:
             environment=self._environments.setdefault(bytes(run.environment), len(self._environments)),
             started=run.started,
             ended=run.ended,
+            resolution_s=run.timer.resolution_s if run.timer else None,
         )
 
     def _value(self, run: WholeRun) -> float | None:
@@ -116,7 +116,7 @@ class _Reader:
         self.directions[figure.better] += 1
         return float(figure.value) if isinstance(figure.value, int | float) else None
 
-    def finish(self, name: str, asked: dict[str, Case]) -> Side:
+    def finish(self, name: str, asked: dict[tuple[str, str], Case]) -> Side:
         """What was taken, as a side of that name."""
         better: Any = "lower" if self.metric == TIME else next(iter(self.directions), "neither")
         return Side(
@@ -125,7 +125,7 @@ class _Reader:
             outcomes=dict(self.outcomes),
             asked=asked,
             environments=[decode_environment(content) for content in self._environments],
-            damages=self.damages,
+            damages=list(map(str, self.damages)),
             better=better,
             figures=self.figures,
         )
@@ -139,12 +139,12 @@ def read_side(name: str, results: Path, sweeps: Iterable[str] = (), metric: str 
     """
     path = baselines.find(results, name[1:]) if name.startswith("@") else Path(name)
     reader = _Reader(metric)
-    asked: dict[str, Case] = {}
+    asked: dict[tuple[str, str], Case] = {}
     if _is_ours(path):
         source = open_results(path)
         for sweep in sweeps or source.sweep_names():
             reader.take(source.scan(sweep, WholeRun))
-            asked |= _asked_cases(source, sweep)
+            asked |= _asked_cases(source, sweep, reader.damages)
     else:
         runs, damages = read_foreign(path)
         reader.take([*runs, *damages])
@@ -191,9 +191,10 @@ def _is_ours(path: Path) -> bool:
     return path.suffix == pack.SUFFIX or (path / "runs").is_dir()
 
 
-def _asked_cases(source: Results, sweep: str) -> dict[str, Case]:
-    """The cases of a sweep's manifest; without one nobody knows what is missing."""
+def _asked_cases(source: Results, sweep: str, damages: list[object]) -> dict[tuple[str, str], Case]:
+    """The cases of a sweep's manifest; without one, which is said among ``damages``, nobody knows what is missing."""
     try:
-        return {item.case.id: item.case for item in source.manifest(sweep).cases}
-    except InputError:
+        return {(sweep, item.case.id): item.case for item in source.manifest(sweep).cases}
+    except InputError as error:
+        damages.append(error)
         return {}

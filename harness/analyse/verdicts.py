@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from harness.analyse.ratio import MOST_LAUNCHES, Ratio, discoveries, launches_to_settle
 
-Verdict = Literal["slower", "failed", "missing", "inconclusive", "faster", "new", "same"]
+Verdict = Literal["slower", "failed", "missing", "inconclusive", "faster", "new", "unavailable", "same"]
 # what makes a comparison's answer bad
 BAD: tuple[Verdict, ...] = ("slower", "failed", "missing")
 
@@ -33,13 +33,16 @@ def judge(ratios: Sequence[Ratio], threshold: float, higher_is_better: bool = Fa
     """
     limit = math.log1p(threshold)
     significant, p_needed = discoveries([ratio.p_value for ratio in ratios])
+    among = f" among {len(ratios):,} cases" if len(ratios) > 1 else ""
     return [
-        _judge_one(ratio, is_change, limit, p_needed, higher_is_better)
+        _judge_one(ratio, is_change, limit, p_needed, higher_is_better, among)
         for ratio, is_change in zip(ratios, significant, strict=True)
     ]
 
 
-def _judge_one(ratio: Ratio, is_change: bool, limit: float, p_needed: float, higher_is_better: bool) -> Judgement:
+def _judge_one(
+    ratio: Ratio, is_change: bool, limit: float, p_needed: float, higher_is_better: bool, among: str
+) -> Judgement:
     low, high = ratio.log_interval
     paired = f"from {ratio.pairs} pairs" if ratio.pairs else ""
     if -limit <= low and high <= limit:
@@ -48,13 +51,14 @@ def _judge_one(ratio: Ratio, is_change: bool, limit: float, p_needed: float, hig
     if beyond and is_change:
         grew = low > limit
         return Judgement("faster" if grew == higher_is_better else "slower", paired)
-    return Judgement("inconclusive", "; ".join(filter(None, [paired, _advise(ratio, limit, p_needed, beyond)])))
+    reason = f"not significant{among}: " if beyond else ""
+    advice = _advise(ratio, limit, p_needed)
+    return Judgement("inconclusive", "; ".join(filter(None, [paired, f"{reason}{advice}"])))
 
 
-def _advise(ratio: Ratio, limit: float, p_needed: float, beyond: bool) -> str:
+def _advise(ratio: Ratio, limit: float, p_needed: float) -> str:
     extra = launches_to_settle(ratio, limit, p_needed)
     one, several = ("pair", "pairs") if ratio.pairs else ("launch a side", "launches a side")
     if extra is None:
-        return f"not settled by {MOST_LAUNCHES} more {several}: the ratio is too close to the threshold"
-    reason = "not significant among so many cases: " if beyond else ""
-    return f"{reason}{extra} more {one if extra == 1 else several} would settle it"
+        return f"not settled by {MOST_LAUNCHES} more {several}: they scatter too much, or the ratio is at the threshold"
+    return f"{extra} more {one if extra == 1 else several} would settle it"

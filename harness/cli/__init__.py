@@ -33,8 +33,9 @@ def cli() -> None:
     scalemark doctor                                         what is here and what will bite
     eval "$(_SCALEMARK_COMPLETE=bash_source scalemark)"      completion in this shell; or zsh_source, fish_source
 
-    Exit codes: 0 done and clean; 1 the answer is bad (a failed or missing case, a failed check); 2 the question is bad
-    (usage, a malformed file); 3 nothing is bad, but a comparison stayed inconclusive; 130 interrupted.
+    Exit codes: 0 done and clean; 1 the answer is bad (a failed or missing case, a failed check, a damaged file in the
+    results); 2 the question is bad (usage, a malformed file); 3 nothing is bad, but a comparison stayed inconclusive;
+    130 interrupted.
     """
 
 

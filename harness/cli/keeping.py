@@ -6,11 +6,8 @@ from pathlib import Path
 
 import click
 
-from harness.cli.options import (
-    complete_sweeps,
-    format_option,
-    results_option,
-)
+from harness.cli.completing import complete_baselines, complete_cases, complete_sweeps
+from harness.cli.options import format_option, results_option
 
 
 @click.command()
@@ -27,6 +24,27 @@ def pack(target: Path, sweeps: tuple[str, ...], results: Path) -> int:
     from harness.workflow import keep
 
     return keep.pack_results(results, sweeps, target)
+
+
+@click.command()
+@click.argument("sweep", shell_complete=complete_sweeps)
+@click.argument("cases", nargs=-1, metavar="[CASE]...", shell_complete=complete_cases)
+@click.option("--dry-run", is_flag=True, help="Print what would go; touch nothing.")
+@results_option
+def forget(sweep: str, cases: tuple[str, ...], dry_run: bool, results: Path) -> int:
+    """Take cases out of SWEEP, with their records: those that never had a result, or those whose ids match a CASE.
+
+    Backends that cannot run here, a try that failed, cases that a sweep no longer means: until they are forgotten,
+    tables, status and verdicts tell of them. The ids of what was taken out are printed. Baselines stay as they are.
+
+    \b
+    scalemark forget run                         what `scalemark run` tried and never got a result of
+    scalemark forget local_strong 'allreduce.nccl.*' --dry-run
+    scalemark forget run '*'                     the whole sweep
+    """
+    from harness.workflow import keep
+
+    return keep.forget(results, sweep, cases, dry_run)
 
 
 @click.group()
@@ -60,7 +78,7 @@ def list_baselines(results: Path, format_: str) -> int:
 
 
 @baseline.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_baselines)
 @results_option
 @format_option
 def show_baseline(name: str, results: Path, format_: str) -> int:
@@ -71,7 +89,7 @@ def show_baseline(name: str, results: Path, format_: str) -> int:
 
 
 @baseline.command("remove")
-@click.argument("names", nargs=-1, required=True)
+@click.argument("names", nargs=-1, required=True, shell_complete=complete_baselines)
 @results_option
 def remove_baselines(names: tuple[str, ...], results: Path) -> int:
     """Delete baselines."""
@@ -92,7 +110,9 @@ def remove_baselines(names: tuple[str, ...], results: Path) -> int:
 @click.option("--output", type=click.Path(path_type=Path), help="Where to write; standard output when not given.")
 @results_option
 def export(sweeps: tuple[str, ...], format_: str, output: Path | None, results: Path) -> int:
-    """All sweeps, or SWEEPS, in the format of another tool.
+    """All sweeps, or SWEEPS, in the format of another tool (docs/exports.md says what each holds).
+
+    pytest-benchmark knows no launches: their samples are pooled there, and intervals between launches are lost.
 
     \b
     scalemark export --format junit --output junit.xml
@@ -103,4 +123,4 @@ def export(sweeps: tuple[str, ...], format_: str, output: Path | None, results: 
     return export_.export(results, sweeps, format_, output)
 
 
-COMMANDS = [pack, baseline, export]
+COMMANDS = [pack, baseline, export, forget]

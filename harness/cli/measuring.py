@@ -7,13 +7,12 @@ from typing import Any
 
 import click
 
+from harness.cli.completing import complete_backends, complete_kernels, complete_sweeps, complete_what
 from harness.cli.options import (
     SECONDS,
     Integers,
     Words,
     case_options,
-    complete_kernels,
-    complete_sweeps,
     format_option,
     manner_options,
     results_option,
@@ -34,7 +33,9 @@ def list_(kernel: str | None, format_: str) -> None:
 
 @click.command()
 @click.argument("kernel", shell_complete=complete_kernels)
-@click.option("--backend", help="Which implementation; the kernel's first when not given.")
+@click.option(
+    "--backend", shell_complete=complete_backends, help="Which implementation; the kernel's first when not given."
+)
 @case_options
 @click.option("--nodes", type=click.IntRange(min=1), default=1, show_default=True, help="Nodes of the site's cluster.")
 @click.option("--ranks-per-node", type=click.IntRange(min=1), default=1, show_default=True, help="Ranks a node.")
@@ -70,8 +71,15 @@ def run(
 
 
 @click.command()
-@click.argument("what", nargs=-1, required=True)
-@click.option("--backend", "backends", type=Words(), metavar="A,B", help="Backends; all that can run when not given.")
+@click.argument("what", nargs=-1, required=True, shell_complete=complete_what)
+@click.option(
+    "--backend",
+    "backends",
+    type=Words(),
+    metavar="A,B",
+    shell_complete=complete_backends,
+    help="Backends, of a file's cases too; all that can run when not given.",
+)
 @case_options
 @click.option("--nodes", type=Integers(), help="Node counts.")
 @click.option("--ranks-per-node", type=Integers(), help="Rank counts a node.")
@@ -121,6 +129,7 @@ def sweep(
     scalemark sweep allreduce circuit_sim --ranks-per-node 1,2
     scalemark sweep qcnn_layer --backend torch,lightning --set batch=16,64 --mode weak --repeats 5
     scalemark sweep allreduce --nodes 1,2,4 --ranks-per-node 2 --site mycluster --stack auto
+    scalemark sweep quantum --backend torch
     scalemark sweep local_strong --against origin/main --repeats 5 --threshold 2%
     scalemark sweep allreduce --against old/allreduce.sif --stack new/allreduce.sif
     """

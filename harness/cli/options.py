@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from harness.cli.completing import complete_settings, complete_sweeps
+
 FORMATS = ["text", "csv", "json", "markdown"]
 SECONDS = click.FloatRange(min=0, min_open=True)
 
@@ -81,20 +83,6 @@ def parse_settings(context: click.Context, parameter: click.Parameter, values: t
     return settings
 
 
-def complete_kernels(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """For the shell: kernels that begin so."""
-    from harness.workflow import completion
-
-    return completion.kernels(incomplete)
-
-
-def complete_sweeps(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """For the shell: measured sweeps that begin so."""
-    from harness.workflow import completion
-
-    return completion.sweeps(context.params.get("results") or Path("results"), incomplete)
-
-
 def options(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Several options at once."""
 
@@ -123,6 +111,7 @@ case_options = options(
         multiple=True,
         callback=parse_settings,
         metavar="NAME=VALUE",
+        shell_complete=complete_settings,
         help="A parameter of the kernel; VALUE may be a list with commas in a sweep.",
     ),
     click.option(
@@ -166,4 +155,6 @@ def synchronisation_option(**settings: Any) -> Callable[[Any], Any]:
 metric_option = click.option(
     "--metric", default="time", show_default=True, help="What to compare: time, or a figure of merit by its name."
 )
-sweep_option = click.option("--sweep", "sweeps", multiple=True, metavar="NAME", help="Only this sweep.")
+sweep_option = click.option(
+    "--sweep", "sweeps", multiple=True, metavar="NAME", shell_complete=complete_sweeps, help="Only this sweep."
+)

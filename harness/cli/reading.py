@@ -7,11 +7,17 @@ from typing import Any
 
 import click
 
+from harness.cli.completing import (
+    complete_backends,
+    complete_exchange,
+    complete_kernels,
+    complete_settings,
+    complete_sides,
+    complete_sweeps,
+)
 from harness.cli.options import (
     Integers,
     Names,
-    complete_kernels,
-    complete_sweeps,
     format_option,
     metric_option,
     options,
@@ -47,10 +53,25 @@ def table(sweeps: tuple[str, ...], view: str | None, results: Path, format_: str
 
 @click.command()
 @click.argument("kernel", shell_complete=complete_kernels)
-@click.option("--sweep", "sweeps", multiple=True, metavar="NAME", help="Measured sweeps to go by; all when not given.")
-@click.option("--backend", help="Backend of the training step; the first measured when not given.")
 @click.option(
-    "--exchange", default="mpi4py", show_default=True, help="Backend whose measured allreduces tell the links."
+    "--sweep",
+    "sweeps",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=complete_sweeps,
+    help="Measured sweeps to go by; all when not given.",
+)
+@click.option(
+    "--backend",
+    shell_complete=complete_backends,
+    help="Backend of the training step; the first measured when not given.",
+)
+@click.option(
+    "--exchange",
+    default="mpi4py",
+    show_default=True,
+    help="The one backend whose measured allreduces tell the links; those of others do not count.",
+    shell_complete=complete_exchange,
 )
 @click.option(
     "--set",
@@ -58,6 +79,7 @@ def table(sweeps: tuple[str, ...], view: str | None, results: Path, format_: str
     multiple=True,
     callback=parse_settings,
     metavar="NAME=VALUE",
+    shell_complete=complete_settings,
     help="The allreduce's message_bytes, or which measured training step.",
 )
 @click.option(
@@ -97,7 +119,8 @@ def table(sweeps: tuple[str, ...], view: str | None, results: Path, format_: str
 def project(kernel: str, results: Path, format_: str, **request: Any) -> int:
     """Predict KERNEL (allreduce or mtl_step) on more nodes than were measured, up to 100,000.
 
-    Links are fitted to measured allreduces, or given; predictions at the measured points show how good they are.
+    Links are fitted to the measured allreduces of one backend (--exchange), or given; predictions at the measured
+    points show how good they are.
 
     \b
     scalemark project allreduce --set message_bytes=16777216 --topology all
@@ -109,8 +132,8 @@ def project(kernel: str, results: Path, format_: str, **request: Any) -> int:
 
 
 @click.command()
-@click.argument("base", metavar="BASE")
-@click.argument("new", metavar="NEW", required=False)
+@click.argument("base", metavar="BASE", shell_complete=complete_sides)
+@click.argument("new", metavar="NEW", required=False, shell_complete=complete_sides)
 @threshold_option
 @metric_option
 @sweep_option
@@ -130,8 +153,8 @@ def compare(base: str, new: str | None, self_test: bool, results: Path, **reques
     A side is a results folder, a packed file, @NAME of a baseline, or results of pytest-benchmark, Google Benchmark,
     the OSU micro-benchmarks, nccl-tests or ReFrame: a file, or a folder of files that are launches of the same.
 
-    Exit codes: 0 nothing is worse; 1 something is slower beyond the threshold, failed or missing; 2 the sides cannot be
-    compared; 3 nothing is worse, but something stayed inconclusive.
+    Exit codes: 0 nothing is worse; 1 something is slower beyond the threshold, failed or missing, or a file is damaged;
+    2 the sides cannot be compared; 3 nothing is worse, but something stayed inconclusive.
 
     \b
     scalemark compare @main results
@@ -151,7 +174,7 @@ def compare(base: str, new: str | None, self_test: bool, results: Path, **reques
 
 @click.command()
 @click.argument("kernel", shell_complete=complete_kernels)
-@click.argument("sides", nargs=-1)
+@click.argument("sides", nargs=-1, shell_complete=complete_sides)
 @click.option("--by", type=click.Choice(["commit", "date"]), default="commit", show_default=True, help="The points.")
 @threshold_option
 @metric_option
@@ -161,7 +184,7 @@ def history(kernel: str, sides: tuple[str, ...], results: Path, **request: Any) 
     """Where a kernel got faster or slower: its cases over commits or days, cut into segments at change points.
 
     Looks at the results and all their baselines, or at the SIDES named (see `compare`). Exit code 1 says that the
-    newest segment of a case is worse than the one before.
+    newest segment of a case is worse than the one before, or that a file is damaged.
 
     \b
     scalemark history qcnn_layer
@@ -187,7 +210,12 @@ def history(kernel: str, sides: tuple[str, ...], results: Path, **request: Any) 
     type=click.Path(path_type=Path),
     help="The page's file, or the plots' folder; report.html or report when not given.",
 )
-@click.option("--against", metavar="BASE", help="Tell what changed against these results: see `scalemark compare`.")
+@click.option(
+    "--against",
+    metavar="BASE",
+    shell_complete=complete_sides,
+    help="Tell what changed against these results: see `scalemark compare`.",
+)
 @threshold_option
 @results_option
 def report(results: Path, sweeps: tuple[str, ...], **request: Any) -> int:

@@ -9,7 +9,9 @@ import msgspec
 
 from harness.analyse.laws.fitted import FittedLaw, Parameter
 from harness.analyse.samples import SampleRow
+from harness.analyse.scaling import TableRow
 from harness.present import render, units
+from harness.present.naming import CaseNames, shared_by_kernel
 
 _SAMPLES_LEGEND = (
     "effective: independent samples that tell as much; lag-1: correlation of neighbouring samples; cv: coefficient of "
@@ -24,8 +26,11 @@ def render_samples(rows: Sequence[SampleRow], format_: str) -> str:
         return _render_structs(rows, format_)
     if not rows:
         return "no results"
-    remarks = [f"{row.case_id}: {remark}" for row in rows for remark in row.remarks]
-    return "\n".join([*_align([_sample_cells(row) for row in rows]), "", *remarks, "", _SAMPLES_LEGEND])
+    names = CaseNames(rows)
+    remarks = [f"{names.of(row)}: {remark}" for row in rows for remark in row.remarks]
+    cells = [_sample_cells(row) | {"case": names.of(row)} for row in rows]
+    parts = [_align(cells), remarks, shared_by_kernel(rows), [_SAMPLES_LEGEND]]
+    return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
 
 def _align(rows: Sequence[dict[str, str]]) -> list[str]:
@@ -38,11 +43,23 @@ def _align(rows: Sequence[dict[str, str]]) -> list[str]:
     ]
 
 
-def render_laws(laws: Sequence[FittedLaw], format_: str) -> str:
-    """A law a series; for people a sentence each, for programs the fields of `FittedLaw`."""
+def render_laws(laws: Sequence[FittedLaw], rows: Sequence[TableRow], format_: str) -> str:
+    """A law a series of the ``rows``; for people a sentence each, for programs the fields of `FittedLaw`."""
     if format_ != "text":
         return _render_structs(laws, format_)
-    return "\n".join(f"{law.sweep}  {law.series}  {describe_law(law)}" for law in laws) or "no series of several points"
+    lines = [f"{name}  {describe_law(law)}" for name, law in zip(name_series(laws, rows), laws, strict=True)]
+    return "\n".join(lines) or "no series of several points"
+
+
+def name_series(laws: Sequence[FittedLaw], rows: Sequence[TableRow]) -> list[str]:
+    """What tells each law's series from the others: by their first cases, which differ in what the series differ in."""
+    by_key = {(row.sweep, row.case_id, row.stack): row for row in rows}
+    first = [by_key[law.sweep, law.case_id, law.stack] for law in laws]
+    names = {
+        over: CaseNames(row for row, law in zip(first, laws, strict=True) if law.over == over)
+        for over in {law.over for law in laws}
+    }
+    return [names[law.over].of(row) for row, law in zip(first, laws, strict=True)]
 
 
 def describe_law(law: FittedLaw) -> str:
@@ -55,7 +72,7 @@ def describe_law(law: FittedLaw) -> str:
         errors += f", by a constant by {_percent(law.constant_error)}"
     size = units.size if law.over == "message_bytes" else lambda value: f"{value:g}"
     unit = " ranks" if law.over == "ranks" else ""
-    range_ = f"{len(law.points)} points, {size(law.points[0])} to {size(law.points[-1])}{unit}"
+    range_ = f"{units.counted(len(law.points), 'point')}, {size(law.points[0])} to {size(law.points[-1])}{unit}"
     return f"{law.law}: {law.formula}; {told}; {errors}; {range_}" + (f" ({law.message})" if law.message else "")
 
 
@@ -91,7 +108,6 @@ def _sample_cells(row: SampleRow) -> dict[str, str]:
         "ranks p": _chance(row.ranks_p),
         "±": _half_width(row.low_s, row.high_s, row.median_s),
         "± boot": _half_width(row.bootstrap_low_s, row.bootstrap_high_s, row.median_s),
-        "case": row.case_id,
     }
 
 

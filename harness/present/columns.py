@@ -13,7 +13,8 @@ from rich.cells import cell_len
 
 from harness.analyse.scaling import TableRow
 from harness.present import units
-from harness.present.remarks import differs, fastest_at, parameter_names, parameter_of, point_of
+from harness.present.naming import differs, parameter_names, parameter_of
+from harness.present.remarks import BEYOND, MARK, coarsely, fastest_at, point_of
 
 # spaces between two columns
 GAP = 2
@@ -45,15 +46,25 @@ class Column(Struct, kw_only=True):
     rank: int = 0
     right: bool = True
 
+    @property
+    def name(self) -> str:
+        """The header in one line."""
+        return "_".join(self.header)
+
     def align(self, text: str) -> str:
         """The text in the column's width."""
         room = " " * (self.width - cell_len(text))
         return room + text if self.right else text + room
 
 
+def room(columns: Sequence[Column]) -> int:
+    """The width that these columns take."""
+    return sum(column.width + GAP for column in columns) - GAP
+
+
 def fit(columns: Sequence[Column], width: int) -> list[Column]:
     """As many columns as the width takes, the most telling ones first, in their own order."""
-    left = width + GAP - sum(column.width + GAP for column in columns if column.rank == 0)
+    left = width - room([column for column in columns if column.rank == 0])
     shown = {index for index, column in enumerate(columns) if column.rank == 0}
     for index, column in sorted(enumerate(columns), key=lambda item: item[1].rank):
         if column.rank > 0 and column.width + GAP <= left:
@@ -68,7 +79,7 @@ def make_columns(rows: Sequence[TableRow]) -> list[Column]:
         *([_column("", rows, _mark, right=False)] if any(row.is_bad for row in rows) else []),
         *_case_columns(rows),
         _column("median", rows, _median),
-        _column("±", rows, _plus_minus, rank=3),
+        _column("±", rows, _plus_minus),
         *_scaling_columns(rows),
         *_peer_columns(rows),
         *_rate_columns(rows),
@@ -88,12 +99,11 @@ def _case_columns(rows: Sequence[TableRow]) -> list[Column]:
     varying = [name for name in parameter_names(rows) if differs(rows, parameter_of(name))]
     series = [list(group) for _, group in groupby(rows, key=attrgetter("series"))]
     grown = [name for name in varying if any(differs(group, parameter_of(name)) for group in series)]
-    scale = [name for name in ("device", "stack", "threads", "nodes") if differs(rows, attrgetter(name))]
+    scale = [name for name in ("device", "stack", "threads", "nodes", "ranks") if differs(rows, attrgetter(name))]
     return [
         *[_without_repeats(_parameter_column(name, rows), rows) for name in varying if name not in grown],
         _without_repeats(_column("backend", rows, lambda row: Cell(row.backend), right=False), rows),
-        *[_attribute_column(name, rows, right=name in ("threads", "nodes")) for name in scale],
-        _attribute_column("ranks", rows),
+        *[_attribute_column(name, rows, right=name not in ("device", "stack")) for name in scale],
         *[_parameter_column(name, rows) for name in grown],
     ]
 
@@ -104,7 +114,7 @@ def _parameter_column(name: str, rows: Sequence[TableRow]) -> Column:
     return _column(name, rows, lambda row: Cell(units.parameter(name, value(row))), right=not words)
 
 
-def _attribute_column(name: str, rows: Sequence[TableRow], right: bool = True) -> Column:
+def _attribute_column(name: str, rows: Sequence[TableRow], right: bool) -> Column:
     return _column(name, rows, lambda row: Cell(str(getattr(row, name)) or "–"), right=right)
 
 
@@ -112,7 +122,7 @@ def _scaling_columns(rows: Sequence[TableRow]) -> list[Column]:
     if all(row.base_case_id in (None, row.case_id) for row in rows):
         return []
     return [
-        _column("speed-up", rows, _speedup, rank=2),
+        _column("speed-up", rows, _speedup, rank=3),
         _column("efficiency", rows, lambda row: _share(row.efficiency)),
         _column("", rows, _bar, rank=4, right=False),
     ]
@@ -126,7 +136,7 @@ def _peer_columns(rows: Sequence[TableRow]) -> list[Column]:
             return _NOTHING
         return Cell(units.ratio(row.peer_speedup), "bold green" if fastest[point_of(row)] is row else "")
 
-    return [_column("vs slowest", rows, show, rank=1)] if fastest else []
+    return [_column("vs slowest", rows, show, rank=2)] if fastest else []
 
 
 def _rate_columns(rows: Sequence[TableRow]) -> list[Column]:
@@ -142,14 +152,17 @@ def lists_figures(rows: Sequence[TableRow]) -> bool:
 
 
 def _figure_columns(rows: Sequence[TableRow]) -> list[Column]:
-    return [_figure_column(name, rows) for name in dict.fromkeys(name for row in rows for name in row.figures)]
+    """The figure that a kernel names first is what it is about: it goes before how fast that is."""
+    first = {next(iter(row.figures), "") for row in rows}
+    names = dict.fromkeys(name for row in rows for name in row.figures)
+    return [_figure_column(name, rows, rank=1 if name in first else 6) for name in names]
 
 
-def _figure_column(name: str, rows: Sequence[TableRow]) -> Column:
+def _figure_column(name: str, rows: Sequence[TableRow], rank: int) -> Column:
     def show(row: TableRow) -> Cell:
         return Cell(units.figure(row.figures[name], row.figure_units[name])) if name in row.figures else _NOTHING
 
-    return _column(name, rows, show, rank=6)
+    return _column(name, rows, show, rank=rank)
 
 
 def _bound_columns(rows: Sequence[TableRow]) -> list[Column]:
@@ -157,14 +170,14 @@ def _bound_columns(rows: Sequence[TableRow]) -> list[Column]:
         return []
     return [
         _column("of bound", rows, _of_bound, rank=5),
-        _column("bound", rows, lambda row: Cell(row.bound) if row.bound else _NOTHING, rank=5, right=False),
+        _column("bound", rows, lambda row: Cell(row.bound) if row.bound else _NOTHING, rank=7, right=False),
     ]
 
 
 def _of_bound(row: TableRow) -> Cell:
-    """How near to the limit; a mark where it is beyond."""
+    """How near to the limit, marked where it is beyond."""
     share = _share(row.fraction_of_bound)
-    return Cell(f"! {share.text}", "yellow") if row.beats_bound else share
+    return Cell(f"{BEYOND} {share.text}", "yellow") if row.beats_bound else share
 
 
 def _column(name: str, rows: Sequence[TableRow], show: Callable[[TableRow], Cell], **settings: Any) -> Column:
@@ -184,13 +197,13 @@ def _without_repeats(column: Column, rows: Sequence[TableRow]) -> Column:
 
 
 def _mark(row: TableRow) -> Cell:
-    return Cell("✗", "bold red") if row.is_bad else _EMPTY
+    return Cell(MARK, "bold red") if row.is_bad else _EMPTY
 
 
 def _median(row: TableRow) -> Cell:
     if row.median_s is None:
         return Cell(row.status.replace("_", " "), "red")
-    return Cell(units.duration(row.median_s), "bold")
+    return Cell(coarsely(units.duration(row.median_s), row.is_near_clock), "bold")
 
 
 def _half_width(row: TableRow) -> float | None:

@@ -7,16 +7,19 @@ from collections.abc import Sequence
 from typing import Any, get_args
 
 import msgspec
-from rich.console import Group
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
 from harness.analyse.circumstances import Difference
 from harness.analyse.compare import CompareTable, Comparison
+from harness.analyse.launches import is_near_clock
 from harness.analyse.self_test import SelfTest
 from harness.analyse.side import TIME
 from harness.analyse.verdicts import Verdict
 from harness.present import units
+from harness.present.naming import CaseNames, place, shared_by_kernel
+from harness.present.remarks import coarse_clock, coarsely
 from harness.present.render import rows as render_rows
 from harness.present.render import to_text
 
@@ -24,12 +27,12 @@ _ORDER: tuple[Verdict, ...] = get_args(Verdict)
 _WIDEST = max(map(len, _ORDER))
 _STYLES: dict[Verdict, str] = {
     "slower": "bold red", "failed": "bold red", "missing": "red", "inconclusive": "yellow", "faster": "green",
-    "new": "cyan", "same": "dim",
+    "new": "cyan", "unavailable": "dim", "same": "dim",
 }  # fmt: skip
 # of more cases than this, those that are the same are counted and not listed
 _LISTED = 40
-# of the cases that share a reason
-_NAMED = 3
+_MEANS = "BASE and NEW are geometric means over launches, NEW/BASE is their quotient; `scalemark table` shows medians"
+_HEADERS = ("BASE", "NEW", "NEW/BASE", "90 % interval", "launches")
 
 
 def render(table: CompareTable, format_: str) -> str:
@@ -56,10 +59,11 @@ def render_self_test(result: SelfTest, format_: str) -> str:
     """What a self-test found: one row for programs, a sentence each for people."""
     if format_ != "text":
         return render_rows([msgspec.structs.asdict(result)], format_)
+    cases, launches = units.counted(result.cases, "case"), units.counted(result.launches_a_side, "launch")
     return "\n".join(
         [
-            f"{result.name}: identical code, split in two {result.splits} times; {result.cases} cases, "
-            f"{result.launches_a_side} launches a side or more, threshold {units.percent(result.threshold)}",
+            f"{result.name}: identical code, split in two {result.splits} times; {cases}, {launches} a side or more, "
+            f"threshold {units.percent(result.threshold)}",
             f"false alarms: {_rate(result.slower)} slower, {_rate(result.faster)} faster; "
             f"{units.percent(result.quiet_splits)} of the comparisons had none at all",
             f"settled as same: {units.percent(result.same)}; inconclusive: {units.percent(result.inconclusive)}",
@@ -74,15 +78,19 @@ def _rate(share: float) -> str:
 
 def _text(table: CompareTable) -> Group:
     parts: list[Any] = []
+    names = CaseNames(table.rows)
     if table.differences:
         parts += [Text("what differs", style="bold"), _differences(table.differences), Text()]
     shown = _shown(table.rows)
     with_ratio = [row for row in shown if row.ratio is not None]
     if with_ratio:
-        parts += [*_verdicts(with_ratio, table.metric), Text()]
-    without = [row for row in shown if row.ratio is None]
-    if without:
-        parts += [_reasons(without), Text()]
+        parts += [*_verdicts(with_ratio, table, names), Text()]
+    unjudged = [row for row in shown if row.low is None]
+    if unjudged:
+        parts += [_reasons(unjudged, names), Text()]
+    told = [*footnotes(with_ratio), *shared_by_kernel(table.rows)]
+    if told:
+        parts += [*(Text(line, style="dim") for line in told), Text()]
     verb = f"{table.metric} of {table.new} against {table.base}, threshold {units.percent(table.threshold)}"
     summary = Text.assemble((summarise(table) or "no cases", "bold"), f"  {verb}", no_wrap=True, overflow="ignore")
     parts.append(summary)
@@ -98,39 +106,47 @@ def _differences(differences: Sequence[Difference]) -> Table:
     return grid
 
 
-def _verdicts(rows: Sequence[Comparison], metric: str) -> list[Text]:
-    """A line a case, its id last and never broken, so that it can be copied; what has to be said follows on its own."""
-    cells = [_cells(row, metric) for row in rows]
-    headers = ["BASE", "NEW", "NEW/BASE", "90 % interval", "launches"]
-    widths = [max(map(len, column)) for column in zip(headers, *(found[1:-1] for found in cells), strict=True)]
-    lines = [Text("  ".join(["verdict".ljust(_WIDEST), *map(str.rjust, headers, widths), "case"]), style="bold")]
-    for row, (case_id, *numbers, message) in zip(rows, cells, strict=True):
+def _verdicts(rows: Sequence[Comparison], table: CompareTable, names: CaseNames) -> list[Text]:
+    """A line a case, its name last and never broken, its id where there is room; what else is said follows below."""
+    cells = [_numbers(row, table) for row in rows]
+    widths = [max(map(len, column)) for column in zip(_HEADERS, *cells, strict=True)]
+    head, *numbers = ("  ".join(map(str.rjust, line, widths)) for line in [_HEADERS, *cells])
+    cases = names.with_ids(rows, Console().width - _WIDEST - len(head) - 4)
+    lines = [Text("  ".join(["verdict".ljust(_WIDEST), head, "case"]), style="bold")]
+    for row, told, case in zip(rows, numbers, cases, strict=True):
         verdict = (row.verdict.ljust(_WIDEST), _STYLES[row.verdict])
-        lines.append(Text.assemble(verdict, "  ", "  ".join([*map(str.rjust, numbers, widths), case_id])))
-        if message:
-            lines.append(Text(" " * (_WIDEST + 2) + message, style="dim"))
+        lines.append(Text.assemble(verdict, f"  {told}  {case}"))
+        if row.message and row.low is not None:
+            lines.append(Text(" " * (_WIDEST + 2) + row.message, style="dim"))
     for line in lines:
         line.no_wrap, line.overflow = True, "ignore"
     return lines
 
 
-def _reasons(rows: Sequence[Comparison]) -> Table:
-    """Cases without a ratio, brought together by their reason."""
-    found: dict[tuple[Verdict, str], list[str]] = {}
+def _reasons(rows: Sequence[Comparison], names: CaseNames) -> Table:
+    """Cases that could not be judged, brought together by their reason."""
+    found: dict[tuple[Verdict, str], list[Comparison]] = {}
     for row in rows:
-        found.setdefault((row.verdict, row.message), []).append(row.case_id)
+        found.setdefault((row.verdict, row.message), []).append(row)
     grid = Table.grid(padding=(0, 2, 0, 0))
     for (verdict, message), cases in found.items():
-        more = f" and {len(cases) - _NAMED:,} more" if len(cases) > _NAMED else ""
-        named = ", ".join(cases[:_NAMED]) + more
-        told = Text.assemble(message, ("\n" + named, "dim"))
+        told = Text.assemble(message, ("\n" + names.some(cases), "dim"))
         grid.add_row(Text(verdict, style=_STYLES[verdict]), Text(f"{len(cases):,}"), told)
     return grid
 
 
+def footnotes(rows: Sequence[Comparison]) -> list[str]:
+    """What has to be known of the numbers of these rows."""
+    means = [_MEANS] if any(max(row.base_launches, row.new_launches) > 1 for row in rows) else []
+    coarse = [
+        row.resolution_s for row in rows for value in (row.base, row.new) if is_near_clock(value, row.resolution_s)
+    ]
+    return [*means, *([coarse_clock(coarse)] if coarse else [])]
+
+
 def _markdown(table: CompareTable) -> str:
     """A comment for a pull request: the sum first, what needs eyes in a table, the rest folded away."""
-    headers = ["verdict", "case", "base", "new", "new/base", "90 % interval", "launches", "remark"]
+    names = CaseNames(table.rows)
     parts = [
         f"**scalemark: {summarise(table) or 'no cases'}** "
         f"({table.metric} of `{table.new}` against `{table.base}`, threshold {units.percent(table.threshold)})"
@@ -138,14 +154,29 @@ def _markdown(table: CompareTable) -> str:
     if table.differences:
         parts.append("\n".join(f"- differs: {tell_difference(item)}" for item in table.differences))
     shown = _shown(table.rows)
-    for title, rows in (("", shown), ("same", [row for row in _sorted(table.rows) if row not in shown])):
-        if rows:
-            cells = [dict(zip(headers, [row.verdict, *_cells(row, table.metric)], strict=True)) for row in rows]
-            body = render_rows(cells, "markdown")
-            parts.append(
-                f"<details><summary>{len(rows):,} {title}</summary>\n\n{body}\n\n</details>" if title else body
-            )
+    if shown:
+        parts.append(_rows(shown, table, names))
+    parts += footnotes(table.rows)
+    if len(shown) < len(table.rows):
+        same = [row for row in _sorted(table.rows) if row.verdict == "same"]
+        parts.append(_folded(f"{len(same):,} same", _rows(same, table, names)))
+    if told := shared_by_kernel(table.rows):
+        parts.append(_folded("what all cases of a kernel share", "\n".join(f"- {line}" for line in told)))
     return "\n\n".join(parts)
+
+
+def _rows(rows: Sequence[Comparison], table: CompareTable, names: CaseNames) -> str:
+    headers = ["verdict", "case", *map(str.lower, _HEADERS), "remark", "id"]
+    cells = []
+    for row in rows:
+        name = names.of(row)
+        id_ = "" if row.case_id in name else f"`{row.case_id}`"
+        cells.append(dict(zip(headers, [row.verdict, name, *_numbers(row, table), row.message, id_], strict=True)))
+    return render_rows(cells, "markdown")
+
+
+def _folded(title: str, body: str) -> str:
+    return f"<details><summary>{title}</summary>\n\n{body}\n\n</details>"
 
 
 def _shown(rows: Sequence[Comparison]) -> list[Comparison]:
@@ -154,23 +185,25 @@ def _shown(rows: Sequence[Comparison]) -> list[Comparison]:
 
 def _sorted(rows: Sequence[Comparison]) -> list[Comparison]:
     """The worst verdicts first, and of one verdict the largest changes."""
-    return sorted(rows, key=lambda row: (_ORDER.index(row.verdict), -abs((row.ratio or 1) - 1), row.case_id))
+    return sorted(rows, key=lambda row: (_ORDER.index(row.verdict), -abs((row.ratio or 1) - 1), place(row)))
 
 
-def _cells(row: Comparison, metric: str) -> list[str]:
-    show = units.duration if metric == TIME else units.quantity
+def _numbers(row: Comparison, table: CompareTable) -> list[str]:
+    """What stands below `_HEADERS`."""
     interval = f"{row.low:.3f} to {row.high:.3f}" if row.low is not None and row.high is not None else ""
-    launches = (
-        f"{row.base_launches:,}"
-        if row.base_launches == row.new_launches
-        else f"{row.base_launches:,} and {row.new_launches:,}"
-    )
+    launches = dict.fromkeys(f"{count:,}" for count in (row.base_launches, row.new_launches))
     return [
-        row.case_id,
-        "" if row.base is None else show(row.base),
-        "" if row.new is None else show(row.new),
+        _value(row.base, row, table),
+        _value(row.new, row, table),
         "" if row.ratio is None else f"{row.ratio:.3f}",
-        interval,
-        launches,
-        row.message,
+        interval if row.ratio is None or interval else "cannot be judged",
+        " and ".join(launches),
     ]
+
+
+def _value(value: float | None, row: Comparison, table: CompareTable) -> str:
+    if value is None:
+        return ""
+    if table.metric != TIME:
+        return units.quantity(value)
+    return coarsely(units.duration(value), is_near_clock(value, row.resolution_s))

@@ -6,26 +6,31 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from rich.console import Console
 
 from harness.analyse.history import CaseHistory, Segment
 from harness.analyse.side import TIME
 from harness.present import units
+from harness.present.naming import CaseNames, place, shared
 from harness.present.render import rows as render_rows
 
 _LEVELS = "▁▂▃▄▅▆▇█"
 _CHANGE = "│"
 # of more cases than this, those that never changed are counted and not listed
 _LISTED = 20
+_MEANS = "values are geometric means over launches; `scalemark table` shows medians"
 
 
 def render(histories: Sequence[CaseHistory], metric: str, format_: str) -> str:
     """The histories as ``text``, ``csv``, ``json`` or ``markdown``; but for text, one row a segment."""
-    if format_ == "text":
-        told = [_tell(item, metric) for item in histories if len(item.segments) > 1 or len(histories) <= _LISTED]
-        if len(told) < len(histories):
-            told.append(f"{len(histories) - len(told):,} more cases without a change")
-        return "\n\n".join(told)
-    return render_rows([row for history in histories for row in _rows(history)], format_)
+    names = CaseNames(histories)
+    if format_ != "text":
+        return render_rows([row for history in histories for row in _rows(history, names, format_)], format_)
+    listed = [item for item in sorted(histories, key=place) if len(item.segments) > 1 or len(histories) <= _LISTED]
+    told = [_tell(item, names, metric) for item in listed]
+    if len(told) < len(histories):
+        told.append(f"{units.counted(len(histories) - len(told), 'case')} without a change, not listed")
+    return "\n\n".join([*told, f"{_MEANS}\n{shared(histories)}"])
 
 
 def sparkline(values: Sequence[float], changes: Sequence[int]) -> str:
@@ -36,15 +41,15 @@ def sparkline(values: Sequence[float], changes: Sequence[int]) -> str:
     return "".join(_CHANGE + block if index in changes else block for index, block in enumerate(blocks))
 
 
-def _tell(history: CaseHistory, metric: str) -> str:
+def _tell(history: CaseHistory, names: CaseNames, metric: str) -> str:
     values = [point.value for point in history.points]
     changes: list[int] = []
     for segment in history.segments[:-1]:
         changes.append((changes[-1] if changes else 0) + segment.points)
     ends = f"{_value(min(values), metric)} to {_value(max(values), metric)}"
-    stack = f"  {history.stack}" if history.stack else ""
+    (name,) = names.with_ids([history], Console().width - len("  WORSE"))
     lines = [
-        f"{history.case_id}{stack}" + ("  WORSE" if history.is_worse else ""),
+        name + ("  WORSE" if history.is_worse else ""),
         f"  {sparkline(values, changes)}  {ends}",
     ]
     lines += [f"  {_describe(segment, metric)}" for segment in history.segments]
@@ -55,14 +60,15 @@ def _tell(history: CaseHistory, metric: str) -> str:
 
 def _describe(segment: Segment, metric: str) -> str:
     span = segment.first if segment.first == segment.last else f"{segment.first} to {segment.last}"
-    text = f"{_value(segment.value, metric)}  {span}  ({segment.when[:10]}, {segment.launches:,} launches)"
+    told = ", ".join(filter(None, [segment.when[:10], units.counted(segment.launches, "launch")]))
+    text = f"{_value(segment.value, metric)}  {span}  ({told})"
     if segment.ratio is None or segment.low is None or segment.high is None:
         return text
     change, low, high = (f"{100 * (ratio - 1):+.1f} %" for ratio in (segment.ratio, segment.low, segment.high))
     return f"{text}  {change} [{low}, {high}] after {segment.changed_after}"
 
 
-def _rows(history: CaseHistory) -> list[dict[str, Any]]:
+def _rows(history: CaseHistory, names: CaseNames, format_: str) -> list[dict[str, Any]]:
     newest = len(history.segments) - 1
     return [
         {
@@ -71,6 +77,7 @@ def _rows(history: CaseHistory) -> list[dict[str, Any]]:
             "segment": index,
             **msgspec.structs.asdict(segment),
             "worse": history.is_worse and index == newest,
+            **names.columns(history, format_),
         }
         for index, segment in enumerate(history.segments)
     ]

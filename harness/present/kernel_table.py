@@ -11,8 +11,10 @@ from rich.segment import Segment
 from rich.text import Text
 
 from harness.analyse.scaling import ScalingTable, TableRow
-from harness.present.columns import GAP, Cell, Column, fit, lists_figures, make_columns
-from harness.present.remarks import LEGEND, beyond_bounds, complaints, constants, headlines, laws, list_figures
+from harness.present import units
+from harness.present.columns import GAP, Cell, Column, fit, lists_figures, make_columns, room
+from harness.present.naming import differs
+from harness.present.remarks import MARK, complaints, constants, footnotes, headlines, laws, legend, list_figures
 
 
 class KernelTables:
@@ -22,40 +24,52 @@ class KernelTables:
         self._tables = tables
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        shown: set[str] = set()
+        left_out: set[str] = set()
+        wanted = 0
         for table in self._tables:
             if not table.rows:
                 yield Text(f"sweep {table.sweep}: no cases\n")
             for kernel, group in groupby(table.rows, key=attrgetter("kernel")):
                 rows = list(group)
-                yield _title(kernel, table)
+                yield _title(kernel, table, rows)
                 yield from map(Text, headlines(rows))
                 yield Text()
-                yield from _draw(rows, console, options.max_width)
+                every = make_columns(rows)
+                columns = fit(every, options.max_width)
+                headers = {column.name for column in columns}
+                shown |= headers
+                left_out |= {column.name for column in every} - headers
+                wanted = max(wanted, room(every))
+                yield from _draw(rows, columns, console)
                 yield Text(constants(rows), style="dim")
                 if lists_figures(rows):
                     yield list_figures(rows[0])
                 yield from (Text(line, style="dim") for line in laws(rows))
-                yield from (Text(line, style="yellow") for line in beyond_bounds(rows))
+                yield from (Text(line, style="yellow") for line in footnotes(rows, headers))
                 if any(row.is_bad for row in rows):
+                    shown.add(MARK)
                     yield complaints(rows)
                 yield Text()
-        if any(table.rows for table in self._tables):
-            yield Text(LEGEND, style="dim")
+        if shown:
+            yield Text(legend(shown), style="dim")
+        if left_out:
+            more = units.counted(len(left_out), "more column")
+            yield Text(f"{more} in a wider terminal (COLUMNS={wanted}) and in --format csv", style="dim")
 
 
-def _title(kernel: str, table: ScalingTable) -> Text:
-    scaling = "" if table.mode == "none" else f"  {table.mode} scaling"
+def _title(kernel: str, table: ScalingTable, rows: Sequence[TableRow]) -> Text:
+    scaling = f"  {table.mode} scaling" if table.mode != "none" and differs(rows, attrgetter("ranks")) else ""
     return Text.assemble((kernel, "bold"), scaling, (f"  sweep {table.sweep}", "dim"))
 
 
-def _draw(rows: Sequence[TableRow], console: Console, width: int) -> Iterator[Segment]:
+def _draw(rows: Sequence[TableRow], columns: Sequence[Column], console: Console) -> Iterator[Segment]:
     """The table, line by line: rich's own takes seconds for ten thousand rows."""
-    columns = fit(make_columns(rows), width)
     height = max(len(column.header) for column in columns)
     for line in range(height):
         names = ([""] * (height - len(column.header)) + column.header for column in columns)
         yield from _line(columns, [Cell(name[line]) for name in names], console)
-    yield Segment("─" * (sum(column.width + GAP for column in columns) - GAP) + "\n")
+    yield Segment("─" * room(columns) + "\n")
     begins = [index > 0 and row.problem != rows[index - 1].problem for index, row in enumerate(rows)]
     spaced = not all(begins[1:])
     for index in range(len(rows)):

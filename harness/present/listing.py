@@ -56,7 +56,8 @@ def _render_backends(kernel: Kernel) -> str:
     lines = []
     for row in _backend_rows(kernel):
         told = row["summary"] if row["available"] else f"cannot run here: {row['reason']}"
-        lines.append({"mark": " ✓"[row["available"]], "backend": row["backend"], "told": told})
+        takes = f"; takes {row['takes']}" if row["available"] and row["takes"] else ""
+        lines.append({"mark": " ✓"[row["available"]], "backend": row["backend"], "told": told + takes})
     return render.rows(lines, "text", headed=False)
 
 
@@ -72,6 +73,7 @@ def _backend_rows(kernel: Kernel) -> list[dict[str, Any]]:
                 "available": reason is None,
                 "summary": backend.summary,
                 "reason": reason or "",
+                "takes": backend.describe_takes(),
             }
         )
     return rows
@@ -83,7 +85,8 @@ def _parameter_rows(kernel: Kernel) -> list[dict[str, Any]]:
     return [
         {
             "parameter": field.name,
-            "default": fields[field.name].default,
+            # as `--set` takes it
+            "default": str(default).lower() if isinstance(default := fields[field.name].default, bool) else default,
             "values": _values(field.type),
             "meaning": _description(field.type),
         }

@@ -12,7 +12,8 @@ _PREFACE = """\
 
 Made from `scalemark --help` by `nox -s docs`; a test holds it to that.
 
-The shell completes commands, options, their values, kernels and measured sweeps after one line in its start-up file:
+The shell completes commands, options, their values, kernels with their backends and parameters, sweeps, baselines and
+results after one line in its start-up file:
 
 ```sh
 eval "$(_SCALEMARK_COMPLETE=bash_source scalemark)"    # ~/.bashrc

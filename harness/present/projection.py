@@ -9,7 +9,7 @@ from operator import attrgetter
 import msgspec
 
 from harness.analyse.projection.links import MeasuredLinks
-from harness.analyse.projection.project import Projection
+from harness.analyse.projection.project import PAYING_GAIN, Projection
 from harness.analyse.projection.topologies import TOPOLOGIES
 from harness.present import render, units
 
@@ -17,15 +17,18 @@ _FASTEST = " *"
 
 
 def render_projections(
-    links: MeasuredLinks, measured: Sequence[Projection], projections: Sequence[Projection], format_: str
+    links: MeasuredLinks, measured: Sequence[Projection], projections: Sequence[Projection], format_: str, counted: str
 ) -> str:
-    """For programs the fields of `Projection`, measured points first; for people also where the links come from."""
+    """For programs the fields of `Projection`, measured points first; for people also where the links come from.
+
+    ``counted`` is what `describe_exchange` says.
+    """
     rows = [*measured, *projections]
     if format_ == "json":
         return msgspec.json.format(msgspec.json.encode(rows)).decode()
     if format_ != "text":
         return render.rows([msgspec.structs.asdict(row) for row in rows], format_)
-    parts = [_describe_links(links)]
+    parts = [f"{_describe_links(links)}\n{counted}" if links.points else _describe_links(links)]
     if measured:
         cells = [_measured_cells(row) for row in measured]
         parts.append(render.rows(cells, format_, title="at measured points"))
@@ -34,9 +37,16 @@ def render_projections(
         parts.append(_render_topology(list(group), title))
     parts.append(
         "Computed from a model, not measured. Intervals hold what launches scatter, not what the model leaves out; "
-        "* is the fastest algorithm."
+        f"* is the fastest algorithm. Adding nodes pays as long as twice as many do at least {PAYING_GAIN} times as "
+        "much in a second, all together."
     )
     return "\n\n".join(parts)
+
+
+def describe_exchange(exchange: str, others: Sequence[str]) -> str:
+    """Which backend's allreduces count, and which are measured and do not."""
+    left_out = f", not those of {', '.join(others)}" if others else ""
+    return f"only measured allreduces of {exchange} count (--exchange){left_out}"
 
 
 def _describe_links(links: MeasuredLinks) -> str:
@@ -84,8 +94,10 @@ def _node_cells(rows: Sequence[Projection]) -> dict[str, str]:
     cells = {"nodes": f"{rows[0].nodes:,}"}
     if rows[0].ranks > rows[0].nodes:
         cells["ranks"] = f"{rows[0].ranks:,}"
+    # where nothing is exchanged no algorithm is faster than another
+    differ = len({row.predicted_s for row in rows}) > 1
     for row in rows:
-        cells[row.algorithm] = _predicted(row) + (_FASTEST if row.fastest and len(rows) > 1 else "")
+        cells[row.algorithm] = _predicted(row) + (_FASTEST if row.fastest and differ else "")
         if row.simulated_s is not None:
             cells[row.algorithm] += f", SimGrid {units.duration(row.simulated_s)}"
     return cells

@@ -3,44 +3,36 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
-from operator import attrgetter
+from collections.abc import Container, Iterable, Sequence
 from statistics import median
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
+from harness.analyse.launches import CLOCK_STEPS
 from harness.analyse.laws.choice import fit_laws
 from harness.analyse.laws.fitted import FEWEST_POINTS
 from harness.analyse.scaling import TableRow
-from harness.present import units
-from harness.present.analysis import describe_law
+from harness.present import naming, units
+from harness.present.analysis import describe_law, name_series
+from harness.present.naming import CaseNames
 
-LEGEND = (
-    "median: of the launches' medians; ±: half its 95 % interval; speed-up and efficiency: against the series' fewest "
-    "ranks (base); vs slowest: times as fast as the slowest backend at the same parameters and scale; of bound: the "
-    "least time that this machine's limit allows, over the median; ✗: not a result."
-)
-# case ids told by name below a table, when many share a reason
-_NAMED_CASES = 3
+# of a row without a result, of one that is faster than it can be, and of a time that is near the clock's resolution
+MARK, BEYOND, COARSE = "✗", "!", "~"
+# by the header of a column
+_MEANINGS = {
+    "median": "of the launches' medians",
+    "±": "half the median's 95 % interval",
+    "speed-up": "against the series' fewest ranks (base)",
+    "efficiency": "the speed-up over how many times the base's ranks there are",
+    "vs slowest": "times as fast as the slowest backend at the same parameters and scale",
+    "of bound": "the least time that this machine's limit allows, over the median",
+    "cv": "coefficient of variation of all samples",
+    MARK: "not a result",
+}
 # series whose laws stand below a table
 _TOLD_LAWS = 6
-
-
-def differs(rows: Sequence[TableRow], value: Callable[[TableRow], Any]) -> bool:
-    """Whether the rows tell more than one value."""
-    return any(value(row) != value(rows[0]) for row in rows)
-
-
-def parameter_names(rows: Sequence[TableRow]) -> list[str]:
-    """The names of the rows' parameters, in the kernel's order."""
-    return list(dict.fromkeys(name for row in rows for name in row.parameters))
-
-
-def parameter_of(name: str) -> Callable[[TableRow], Any]:
-    """A function from a row to its parameter of that name."""
-    return lambda row: row.parameters.get(name)
 
 
 def fastest_at(rows: Sequence[TableRow]) -> dict[tuple[Any, ...], TableRow]:
@@ -65,7 +57,7 @@ def headlines(rows: Sequence[TableRow]) -> list[str]:
     winners = Counter(row.backend for row in fastest_at(rows).values())
     if winners:
         points = winners.total()
-        told = [f"{name} at {count} of {points} points" for name, count in winners.most_common()]
+        told = [f"{name} at {count} of {units.counted(points, 'point')}" for name, count in winners.most_common()]
         sentences.append(f"fastest: {', '.join(told)}")
     most = max((row.ranks for row in rows if row.base_case_id not in (None, row.case_id)), default=0)
     efficiencies = defaultdict(list)
@@ -74,8 +66,13 @@ def headlines(rows: Sequence[TableRow]) -> list[str]:
             efficiencies[row.backend].append(row.efficiency)
     if efficiencies:
         told = [f"{name} {units.percent(median(found))}" for name, found in efficiencies.items()]
-        sentences.append(f"efficiency at {most} ranks: {', '.join(told)}")
+        sentences.append(f"efficiency at {units.counted(most, 'rank')}: {', '.join(told)}")
     return sentences
+
+
+def legend(headers: Container[str]) -> str:
+    """What the columns of these headers mean, and what their mark says of bad rows."""
+    return "; ".join(f"{name}: {meaning}" for name, meaning in _MEANINGS.items() if name in headers) + "."
 
 
 def list_figures(row: TableRow) -> Table:
@@ -89,18 +86,8 @@ def list_figures(row: TableRow) -> Table:
 
 
 def constants(rows: Sequence[TableRow]) -> str:
-    """What all rows share, in the words of the command line's options."""
-    first = rows[0]
-    parameters = [
-        f"{name}={first.parameters[name]}" for name in parameter_names(rows) if not differs(rows, parameter_of(name))
-    ]
-    scale = [
-        f"{name} {getattr(first, name)}"
-        for name in ("device", "stack", "nodes", "threads")
-        if getattr(first, name) and not differs(rows, attrgetter(name))
-    ]
-    counts = [f"{name} {_range(rows, name)}" for name in ("launches", "samples")]
-    return " · ".join([*filter(None, [" ".join(parameters)]), *scale, *counts])
+    """What all rows share, in the words of the command line's options, and how much was measured."""
+    return " · ".join([naming.shared(rows), *(f"{name} {_range(rows, name)}" for name in ("launches", "samples"))])
 
 
 def laws(rows: Sequence[TableRow]) -> list[str]:
@@ -112,44 +99,61 @@ def laws(rows: Sequence[TableRow]) -> list[str]:
     if len(long) > _TOLD_LAWS:
         return []
     fitted = fit_laws([row for row in rows if row.series in long], replicates=0)
-    return [f"{law.series}: {describe_law(law)}" for law in fitted if law.law and law.over == "ranks"]
+    told = [law for law in fitted if law.law and law.over == "ranks"]
+    return [f"{name}: {describe_law(law)}" for name, law in zip(name_series(told, rows), told, strict=True)]
 
 
-def reasons(rows: Sequence[TableRow]) -> dict[str, list[str]]:
-    """Why rows are bad, each reason with the ids of the cases that it holds for."""
-    found: dict[str, list[str]] = {}
+def reasons(rows: Sequence[TableRow]) -> dict[str, list[TableRow]]:
+    """Why rows are bad, each reason with the rows that it holds for."""
+    found: dict[str, list[TableRow]] = {}
     for row in rows:
         if row.is_bad:
             reason = row.message if row.status == "ok" else f"{row.status.replace('_', ' ')}: {row.message}"
-            found.setdefault(reason, []).append(row.case_id)
+            found.setdefault(reason, []).append(row)
     return found
 
 
-def beyond_bounds(rows: Sequence[TableRow]) -> list[str]:
+def footnotes(rows: Sequence[TableRow], headers: Container[str]) -> list[str]:
+    """What the marks in columns mean; what they would say of columns that are not shown stands there without them."""
+    mark = f"{BEYOND} " if "of bound" in headers else ""
+    coarse = [row.resolution_s for row in rows if row.is_near_clock]
+    return [*(f"{mark}{line}" for line in _beyond_bounds(rows)), *([coarse_clock(coarse)] if coarse else [])]
+
+
+def _beyond_bounds(rows: Sequence[TableRow]) -> list[str]:
     """What to think of cases that are faster than they can be, a line a limit."""
-    found: dict[str, list[str]] = defaultdict(list)
+    names = CaseNames(rows)
+    found: dict[str, list[TableRow]] = defaultdict(list)
     for row in rows:
         if row.beats_bound and row.bound:
-            found[row.bound].append(row.case_id)
+            found[row.bound].append(row)
     return [
-        f"! faster than the limit of {bound} allows, so the kernel counts its work wrongly or the machine has changed "
-        f"since it was calibrated (`scalemark run calibrate` does so anew): {_name(cases)}"
+        f"faster than the limit of {bound} allows: most likely the machine was busy when it was calibrated "
+        f"(`scalemark run calibrate` does so anew), or it has changed since, or the kernel counts its work wrongly: "
+        f"{names.some(cases)}"
         for bound, cases in found.items()
     ]
 
 
+def coarsely(time: str, is_near_clock: bool) -> str:
+    """The time, marked where it is near the clock's resolution."""
+    return f"{COARSE} {time}" if is_near_clock else time
+
+
+def coarse_clock(steps_s: Iterable[float | None]) -> str:
+    """What the mark of times near the clock's resolution means; ``steps_s`` are the clocks' steps at such times."""
+    told = units.duration(max(step_s for step_s in steps_s if step_s is not None))
+    share = f"{100 / CLOCK_STEPS:g} %"
+    return f"{COARSE} shorter than {CLOCK_STEPS} steps of the clock ({told}), so samples may be wrong by over {share}"
+
+
 def complaints(rows: Sequence[TableRow]) -> Table:
     """A line for each reason why rows are bad, with the cases that it holds for."""
+    names = CaseNames(rows)
     lines = Table.grid(padding=(0, 1, 0, 0))
     for reason, cases in reasons(rows).items():
-        lines.add_row(Text("✗", style="bold red"), Text.assemble(f"{reason}  ", (_name(cases), "dim")))
+        lines.add_row(Text(MARK, style="bold red"), Text.assemble(f"{reason}  ", (names.some(cases), "dim")))
     return lines
-
-
-def _name(cases: Sequence[str]) -> str:
-    """The first few case ids, and how many more."""
-    more = f" and {len(cases) - _NAMED_CASES} more" if len(cases) > _NAMED_CASES else ""
-    return ", ".join(cases[:_NAMED_CASES]) + more
 
 
 def _range(rows: Sequence[TableRow], name: str) -> str:

@@ -16,7 +16,7 @@ from rich.text import Text
 def rows(
     items: Sequence[dict[str, Any]], format_: str, title: str = "", group_by: str = "", headed: bool = True
 ) -> str:
-    """Rows of equal keys in the format a user asked for."""
+    """Rows of equal keys in the format a user asked for; a dictionary within a row is JSON in CSV's cells."""
     if format_ == "json":
         return json.dumps(list(items), indent=2, default=str)
     if format_ == "csv":
@@ -31,8 +31,12 @@ def _csv(items: Sequence[dict[str, Any]]) -> str:
     if items:
         writer = csv.DictWriter(stream, fieldnames=list(items[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(items)
+        writer.writerows({name: _cell(value) for name, value in item.items()} for item in items)
     return stream.getvalue().rstrip("\n")
+
+
+def _cell(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, dict) else value
 
 
 def _markdown(items: Sequence[dict[str, Any]]) -> str:
@@ -50,6 +54,8 @@ def _escape(value: Any) -> str:
 def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={item}" for name, item in value.items())
     return "" if value is None else str(value)
 
 
@@ -66,7 +72,7 @@ def _text(items: Sequence[dict[str, Any]], title: str, group_by: str, headed: bo
         padding=(0, 2, 0, 0),
     )
     for name in shown:
-        table.add_column(name.replace("_", " "), header_style="bold")
+        table.add_column(name.replace("_", " "), header_style="bold", overflow="fold")
     previous = None
     for item in items:
         group = item.get(group_by)

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+
+from rich.console import Console, Group
+from rich.text import Text
 
 from harness.analyse.scaling import ScalingTable, TableRow
 from harness.case import Sweep
-from harness.present import render
+from harness.present import render, units
+from harness.present.naming import CaseNames
 
 
 def render_status(tables: Iterable[ScalingTable], jobs: list[dict[str, object]], format_: str) -> str:
     """For people a line a sweep, the jobs under way, and each case that is not done and why; for programs the cases."""
     tables = list(tables)
     if format_ != "text":
-        return render.rows([_case_row(row) for table in tables for row in table.rows], format_)
+        rows = [(row, names) for table in tables for names in [CaseNames(table.rows)] for row in table.rows]
+        return render.rows([_case_row(row) | names.columns(row, format_) for row, names in rows], format_)
     parts = [render.rows([_sweep_row(table) for table in tables], format_)]
     if jobs:
         parts.append(render.rows(jobs, format_, title="jobs", group_by="sweep"))
-    open_cases = [_case_row(row) for table in tables for row in table.rows if row.status != "ok"]
+    open_cases = [line for table in tables for line in _open_cases(table)]
     if open_cases:
-        parts.append(render.rows(open_cases, format_, title="not done", group_by="sweep"))
+        parts.append(render.to_text(Group(Text("not done", style="bold"), *open_cases)))
     return "\n\n".join(parts)
 
 
@@ -36,7 +41,7 @@ def render_plan(sweep: Sweep, runs: Counter[str], expected_s: float, format_: st
             "ranks": item.case.scale.ranks,
             "threads": item.case.scale.threads,
             "runs": runs[item.case.id],
-            "parameters": ", ".join(f"{name}={value}" for name, value in item.case.parameters.items()),
+            "parameters": item.case.parameters,
         }
         for item in sweep.cases
     ]
@@ -44,13 +49,29 @@ def render_plan(sweep: Sweep, runs: Counter[str], expected_s: float, format_: st
         return render.rows(rows, format_)
     columns = ("kernel", "backend", "nodes", "ranks", "threads", "runs", "parameters")
     shown = [{name: row[name] for name in columns} for row in rows]
+    launches = units.counted(sweep.repeats, "launch")
     minutes, seconds = divmod(round(expected_s), 60)
+    ahead = f"{units.counted(runs.total(), 'run')} {'lies' if runs.total() == 1 else 'lie'} ahead"
     return "\n".join(
         [
-            render.rows(shown, format_, title=f"{sweep.name}: {sweep.mode} scaling, {sweep.repeats} launches a case"),
-            f"\n{runs.total()} runs lie ahead, at most about {minutes} min {seconds} s",
+            render.rows(shown, format_, title=f"{sweep.name}: {sweep.mode} scaling, {launches} a case"),
+            f"\n{ahead}, at least about {minutes} min {seconds} s",
         ]
     )
+
+
+def _open_cases(table: ScalingTable) -> Iterator[Text]:
+    """The cases that are not done, brought together by the reason, each with its id, which `scalemark forget` takes."""
+    names = CaseNames(table.rows)
+    found: dict[tuple[str, str], list[TableRow]] = {}
+    for row in table.rows:
+        if row.status != "ok":
+            found.setdefault((row.status.replace("_", " "), row.message), []).append(row)
+    for (status, message), rows in found.items():
+        style = "dim" if status == "missing" else "red"
+        yield Text.assemble(f"{table.sweep}: ", (status, style), f", {units.counted(len(rows), 'case')}: {message}")
+        for lines in names.lines(rows, Console().width - 2):
+            yield from (Text(f"  {line}", no_wrap=True, overflow="ignore") for line in lines)
 
 
 def _sweep_row(table: ScalingTable) -> dict[str, object]:
@@ -69,11 +90,4 @@ def _sweep_row(table: ScalingTable) -> dict[str, object]:
 
 
 def _case_row(row: TableRow) -> dict[str, object]:
-    return {
-        "sweep": row.sweep,
-        "case_id": row.case_id,
-        "stack": row.stack,
-        "status": row.status,
-        "launches": row.launches,
-        "message": row.message,
-    }
+    return {name: getattr(row, name) for name in ("sweep", "case_id", "stack", "status", "launches", "message")}

@@ -24,7 +24,8 @@ def render(tables: Sequence[ScalingTable], format_: str) -> str:
     """The tables of sweeps as ``text``, ``csv``, ``json`` or ``markdown``.
 
     The columns of the last three are the fields of `TableRow`. CSV holds parameters and figures as JSON objects
-    within a cell; Markdown rounds to four digits and leaves out columns that are empty throughout.
+    within a cell; Markdown rounds to four digits, leaves out columns that are empty throughout, and tells the clock's
+    resolution only beside times that are near it.
     """
     if format_ == "text":
         return to_text(KernelTables(tables))
@@ -33,7 +34,9 @@ def render(tables: Sequence[ScalingTable], format_: str) -> str:
         return msgspec.json.format(msgspec.json.encode(rows)).decode()
     if format_ == "csv":
         return render_rows([_cells(row, _exact) for row in rows], "csv")
-    cells = [_cells(row, _readable) for row in rows]
+    cells = [
+        _cells(row if row.is_near_clock else msgspec.structs.replace(row, resolution_s=None), _readable) for row in rows
+    ]
     shown = [name for name in _COLUMNS if name not in _NOT_IN_MARKDOWN and any(row[name] for row in cells)]
     return render_rows([{name: row[name] for name in shown} for row in cells], "markdown")
 

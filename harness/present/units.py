@@ -39,6 +39,12 @@ def size(count: float) -> str:
     return f"{significant(count)} B"
 
 
+def counted(count: int, one: str) -> str:
+    """A number of things, such as ``1 case`` or ``1,200 launches``."""
+    many = f"{one}es" if one.endswith("ch") else f"{one}s"
+    return f"{count:,} {one if count == 1 else many}"
+
+
 def percent(share: float) -> str:
     """A share, such as ``93 %``, with a decimal where it is small."""
     value = 100 * share

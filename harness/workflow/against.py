@@ -13,8 +13,7 @@ from harness.case import Case, Sweep
 from harness.launch import checkout, plan
 from harness.launch.stacks import BARE, find_stacks, names_stack
 from harness.store import source_code
-from harness.store.read import RunKey
-from harness.store.record import Stack
+from harness.store.record import RunKey, Stack
 from harness.workflow.codes import say
 from harness.workflow.compare import compare_stacks
 from kernels.api import InputError

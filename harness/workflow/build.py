@@ -9,6 +9,7 @@ import click
 
 from harness.launch import build as images
 from harness.launch import image, recipes
+from harness.launch.image_build import BuildError
 from harness.launch.recipes import Source
 from harness.present import render
 from harness.store.source_code import ROOT
@@ -21,7 +22,7 @@ def build(names: tuple[str, ...], source: Source, verbose: bool, format_: str) -
     chosen = list(names) or [name for name, recipe in recipes.read_table(ROOT).items() if recipe.row.kernel]
     try:
         reports = images.build(chosen, ROOT, folder, source, _Teller(verbose))
-    except images.BuildError as error:
+    except BuildError as error:
         say(str(error))
         return BAD_ANSWER
     rows: list[dict[str, Any]] = [
@@ -45,11 +46,11 @@ class _Teller:
     def __init__(self, verbose: bool) -> None:
         self.verbose = verbose
         self.started_s = time.monotonic()
-        self.image = ""
+        self.begun: set[str] = set()
 
     def __call__(self, name: str, line: str) -> None:
         ended = line.startswith(("built in", "nothing has changed"))
-        if self.verbose or ended or name != self.image:
+        if self.verbose or ended or name not in self.begun:
             told = line if self.verbose or ended else "building"
             say(f"[{time.monotonic() - self.started_s:4.0f} s] {name}: {told}")
-        self.image = name
+        self.begun.add(name)

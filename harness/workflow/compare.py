@@ -6,7 +6,6 @@ from collections.abc import Container, Iterable
 from pathlib import Path
 
 import click
-import msgspec
 
 from harness.analyse import compare as analysis
 from harness.analyse import history as history_analysis
@@ -18,8 +17,7 @@ from harness.analyse.verdicts import BAD
 from harness.present import comparison as comparison_view
 from harness.present import history as history_view
 from harness.store import baselines
-from harness.store.read import Damage
-from harness.workflow.codes import BAD_ANSWER, DONE, UNDECIDED, say
+from harness.workflow.codes import BAD_ANSWER, DONE, UNDECIDED, name_damages, say
 
 
 def compare(
@@ -34,7 +32,9 @@ def compare(
 ) -> int:
     """Print the verdict of every case; 1 when any is bad, 3 when none is but some are open."""
     before, after = (read_side(name, results, sweeps, metric) for name in (base, new))
-    return _conclude(analysis.compare(before, after, threshold, metric, tuple(allowed)), format_)
+    # named first, for sides that are not comparable may be so because of them
+    is_damaged = name_damages([*before.damages, *after.damages])
+    return _conclude(analysis.compare(before, after, threshold, metric, tuple(allowed)), format_, is_damaged)
 
 
 def compare_stacks(
@@ -48,18 +48,18 @@ def compare_stacks(
     """Print the verdicts on the times of two sets of stacks, BASE first, that the same sweeps were measured in."""
     whole = read_side(str(results), results, sweeps)
     before, after = (of_stacks(whole, name, found) for name, found in zip(names, keys, strict=True))
-    table = analysis.compare(before, after, threshold)
-    return _conclude(msgspec.structs.replace(table, damages=whole.damages), format_)
+    is_damaged = name_damages(whole.damages)
+    return _conclude(analysis.compare(before, after, threshold), format_, is_damaged)
 
 
-def _conclude(table: analysis.CompareTable, format_: str) -> int:
+def _conclude(table: analysis.CompareTable, format_: str, is_damaged: bool) -> int:
     """Print the table; its exit code."""
     if format_ in ("csv", "json"):
         for difference in table.differences:
             say(f"differs: {comparison_view.tell_difference(difference)}")
     click.echo(comparison_view.render(table, format_))
     verdicts = {row.verdict for row in table.rows}
-    if _tell(table.damages) or verdicts & set(BAD):
+    if is_damaged or verdicts & set(BAD):
         return BAD_ANSWER
     return UNDECIDED if "inconclusive" in verdicts else DONE
 
@@ -67,8 +67,9 @@ def _conclude(table: analysis.CompareTable, format_: str) -> int:
 def self_test(name: str, results: Path, sweeps: Iterable[str], format_: str, threshold: float, metric: str) -> int:
     """Print how often identical code would have been called slower on this machine."""
     side = read_side(name, results, sweeps, metric)
+    is_damaged = name_damages(side.damages)
     click.echo(comparison_view.render_self_test(self_test_analysis.self_test(side, threshold), format_))
-    return BAD_ANSWER if _tell(side.damages) else DONE
+    return BAD_ANSWER if is_damaged else DONE
 
 
 def history(
@@ -76,22 +77,17 @@ def history(
 ) -> int:
     """Print a kernel's past, from the results, their baselines and whatever else is named; 1 when it got worse."""
     sides = [read_side(name, results, (), metric) for name in names]
+    damages: list[object] = []
     if not sides:
-        sides = _own_sides(results, metric)
+        sides = own_sides(results, metric, damages)
+    is_damaged = name_damages([*damages, *(damage for side in sides for damage in side.damages)])
     histories = history_analysis.make_history(sides, kernel, threshold, metric, by)
     click.echo(history_view.render(histories, metric, format_))
-    damages = [damage for side in sides for damage in side.damages]
-    return BAD_ANSWER if _tell(damages) or any(item.is_worse for item in histories) else DONE
+    return BAD_ANSWER if is_damaged or any(item.is_worse for item in histories) else DONE
 
 
-def _own_sides(results: Path, metric: str) -> list[Side]:
-    saved = [f"@{item.name}" for item in baselines.saved(results)] if results.is_dir() else []
-    return [read_side(name, results, (), metric) for name in (*saved, str(results))]
-
-
-def _tell(damages: Iterable[Damage]) -> bool:
-    """Name every damaged file; whether there was any."""
-    lines = [str(damage) for damage in damages]
-    for line in lines:
-        say(line)
-    return bool(lines)
+def own_sides(results: Path, metric: str, damages: list[object]) -> list[Side]:
+    """The results and all their baselines; descriptions of baselines that are none come to ``damages``."""
+    saved, damaged = baselines.saved(results)
+    damages += damaged
+    return [read_side(name, results, (), metric) for name in (*(f"@{item.name}" for item in saved), str(results))]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from harness.analyse import scaling
+from harness.analyse import tabulate
 from harness.present import exports
 from harness.present.exports.measured import Measured
-from harness.store.read import Damage, WholeRun, newest
+from harness.store.read import WholeRun, newest, sound
 from harness.store.results import open_results
 from harness.store.write import write_atomic
-from harness.workflow.codes import BAD_ANSWER, DONE, say
+from harness.workflow.codes import BAD_ANSWER, DONE, name_damages
 from kernels.api import InputError
 
 
@@ -19,12 +19,9 @@ def export(results: Path, names: tuple[str, ...], format_: str, output: Path | N
     """Write the sweeps to ``output``, or else to standard output; 1 when damaged files had to be left out."""
     source = open_results(results)
     names = names or tuple(source.sweep_names())
-    runs = [
-        run
-        for name in names
-        for run in newest(item for item in source.scan(name, WholeRun) if not isinstance(item, Damage))
-    ]
-    measured = Measured(tables=[scaling.make_table(results, name) for name in names], runs=runs)
+    damages: list[object] = []
+    runs = [run for name in names for run in newest(sound(source.scan(name, WholeRun), damages))]
+    measured = Measured(tables=[tabulate.make_table(results, name) for name in names], runs=runs)
     content = exports.render(measured, format_)
     if output is None:
         sys.stdout.buffer.write(content)
@@ -33,7 +30,5 @@ def export(results: Path, names: tuple[str, ...], format_: str, output: Path | N
             write_atomic(output, content)
         except OSError as error:
             raise InputError(f"{output}: {error.strerror or error}") from error
-    damages = [damage for table in measured.tables for damage in table.damages]
-    for damage in damages:
-        say(damage)
-    return BAD_ANSWER if damages else DONE
+    damages += [damage for table in measured.tables for damage in table.damages]
+    return BAD_ANSWER if name_damages(damages) else DONE

@@ -18,7 +18,7 @@ from harness.launch.stacks import find_stacks
 from harness.launch.supervisor import Setting
 from harness.present import progress
 from harness.present import status as status_view
-from harness.store import read, source_code
+from harness.store import done, source_code
 from harness.store.manifest import write_manifest
 from harness.store.record import Stack
 from harness.workflow.against import Against, make_against
@@ -100,12 +100,17 @@ def run(
     if len(sweep.cases) != 1:
         raise InputError(f"run measures one case, found {len(sweep.cases)}; `scalemark sweep` takes lists")
     _check(sweep, manner)
+    for reason in _cannot_run(sweep, manner):
+        raise InputError(reason)
     case = sweep.cases[0].case
     stacks = manner.stacks_of(case)
-    with local.claim(manner.results, sweep):
+    with local.claim(manner.results, sweep.name):
         write_manifest(manner.results, sweep)
-        repeat = read.next_repeat(manner.results, sweep.name, case.id)
-        launches = [plan.Launch(scale=case.scale, stack=stack, repeat=repeat, cases=[case]) for stack in stacks]
+        repeats = [done.next_repeat(manner.results, sweep.name, case.id, stack.key) for stack in stacks]
+        launches = [
+            plan.Launch(scale=case.scale, stack=stack, repeat=repeat, cases=[case])
+            for stack, repeat in zip(stacks, repeats, strict=True)
+        ]
         _measure(launches, [], sweep, manner)
     return print_tables(manner.results, [sweep.name], format_, only=case.id)
 
@@ -125,7 +130,7 @@ def sweep(what: tuple[str, ...], choice: dict[str, Any], manner: Manner, format_
     for item in sweeps:
         for reason in item.left_out:
             say(f"left out: {reason}")
-        with local.claim(manner.results, item):
+        with local.claim(manner.results, item.name):
             write_manifest(manner.results, item)
             jobs = cluster.active(manner.results, item.name) if manner.site else []
             _measure(_missing(item, manner, jobs), jobs, item, manner)
@@ -150,26 +155,40 @@ def _check(sweep: Sweep, manner: Manner) -> None:
         manner.stacks_of(item.case)
 
 
+def _cannot_run(sweep: Sweep, manner: Manner) -> list[str]:
+    """Why backends that were named cannot run bare on this machine, each reason once; other places nobody knows yet."""
+    if manner.site is not None:
+        return []
+    bare = [item.case for item in sweep.cases if all(stack == Stack() for stack in manner.stacks_of(item.case))]
+    reasons = {
+        f"{case.kernel} on {case.backend}": registry.load(case.kernel).backend(case.backend).missing(case.device)
+        for case in bare
+    }
+    return [f"{name} cannot run here: {reason}" for name, reason in reasons.items() if reason]
+
+
 def _missing(sweep: Sweep, manner: Manner, jobs: Iterable[Job]) -> list[plan.Launch]:
     """The launches that are neither measured nor in a job that waits or runs."""
-    done = read.finished(manner.results, sweep.name, [item.case for item in sweep.cases])
-    in_jobs = {(case.id, launch.stack.key, launch.repeat) for job in jobs for launch, case in job.runs()}
+    measured = done.finished(manner.results, sweep.name, [item.case for item in sweep.cases], sweep.synchronisation)
+    same = [job for job in jobs if job.plan.synchronisation == sweep.synchronisation]
+    in_jobs = {launch.key(case) for job in same for launch, case in job.runs()}
     if manner.against is not None:
-        return manner.against.plan(sweep, done | in_jobs)
-    return plan.plan_launches(sweep, manner.stacks_of, done | in_jobs)
+        return manner.against.plan(sweep, measured | in_jobs)
+    return plan.plan_launches(sweep, manner.stacks_of, measured | in_jobs)
 
 
 def _measure(launches: list[plan.Launch], jobs: list[Job], sweep: Sweep, manner: Manner) -> None:
     setting = _make_setting(sweep, manner)
+    cases = [item.case for item in sweep.cases]
     if manner.site is None:
-        local.run_launches(launches, setting, progress.make_observer())
+        local.run_launches(launches, setting, progress.make_observer(cases))
         return
     submitted = cluster.submit(launches, manner.site, setting)
     for job in submitted:
         say(f"job {job.ticket.job_id if job.ticket else '?'}: {job.folder / 'job.sh'}")
     if manner.detach:
         return
-    observer = progress.make_observer()
+    observer = progress.make_observer(cases)
     try:
         cluster.follow([*jobs, *submitted], observer)
     except KeyboardInterrupt:
@@ -194,6 +213,8 @@ def _print_plan(sweep: Sweep, manner: Manner, format_: str) -> None:
     launches = _missing(sweep, manner, [])
     runs = Counter(case.id for launch in launches for case in launch.cases)
     click.echo(status_view.render_plan(sweep, runs, plan.expected_s(launches, sweep.budget_s), format_))
+    for reason in [*(f"left out: {reason}" for reason in sweep.left_out), *_cannot_run(sweep, manner)]:
+        say(reason)
     if manner.site is not None and format_ == "text":
         for script in cluster.scripts(launches, manner.site, _make_setting(sweep, manner)):
             click.echo(f"\n{script}")

@@ -9,16 +9,16 @@ from typing import Any
 import click
 import msgspec
 
-from harness.analyse import scaling
+from harness.analyse import tabulate
 from harness.analyse.projection import project as projecting
 from harness.analyse.projection import simulation
 from harness.analyse.projection.algorithms import ALGORITHMS
 from harness.analyse.projection.links import GivenLinks, MeasuredLinks, measure_links, usable_allreduces
 from harness.analyse.projection.topologies import TOPOLOGIES
-from harness.analyse.scaling import TableRow
+from harness.analyse.scaling import ScalingTable, TableRow
 from harness.present import projection as projection_view
 from harness.store.results import open_results
-from harness.workflow.codes import DONE
+from harness.workflow.codes import BAD_ANSWER, DONE, name_damages, say
 from kernels import registry
 from kernels.api import InputError, parse_parameters
 
@@ -51,9 +51,10 @@ def project(
         raise InputError(
             f"project: found {kernel!r}, right would be a kernel whose exchange is known: {', '.join(PATTERNS)}"
         )
-    rows = _read_rows(results, sweeps)
-    allreduces = [row for row in usable_allreduces(rows) if row.backend == exchange]
-    links = measure_links(allreduces, GivenLinks(**given), TOPOLOGIES["fully_connected"])
+    tables = _read_tables(results, sweeps)
+    is_damaged = name_damages(damage for table in tables for damage in table.damages)
+    rows = [row for table in tables for row in table.rows]
+    allreduces, links, counted = _measure_links(rows, exchange, GivenLinks(**given))
     if kernel == "allreduce":
         parameters: Any = parse_parameters(registry.load(kernel), settings)
         pattern = projecting.exchange_of(parameters.message_bytes, exchange)
@@ -68,17 +69,33 @@ def project(
     projections = projecting.project(pattern, links, topologies, algorithms, nodes or _NODES, ranks_per_node)
     if simulate:
         projections = [_simulate(item, links, pattern) for item in projections]
-    click.echo(projection_view.render_projections(links, measured, projections, format_))
-    return DONE
+    if format_ != "text" and links.points:
+        say(counted)
+    click.echo(projection_view.render_projections(links, measured, projections, format_, counted))
+    return BAD_ANSWER if is_damaged else DONE
 
 
-def _read_rows(results: Path, sweeps: tuple[str, ...]) -> list[TableRow]:
-    """The rows of sweeps, all of them when none is named; no rows where nothing was measured: links may be given."""
+def _read_tables(results: Path, sweeps: tuple[str, ...]) -> list[ScalingTable]:
+    """The tables of sweeps, all of them when none is named; none where nothing was measured: links may be given."""
     try:
         names = sweeps or open_results(results).sweep_names()
     except InputError:
         names = ()
-    return [row for name in names for row in scaling.make_table(results, name).rows]
+    return [tabulate.make_table(results, name) for name in names]
+
+
+def _measure_links(
+    rows: Sequence[TableRow], exchange: str, given: GivenLinks
+) -> tuple[list[TableRow], MeasuredLinks, str]:
+    """The allreduces of the backend ``exchange``, the links that they tell, and in words whose do and do not count."""
+    usable = usable_allreduces(rows)
+    allreduces = [row for row in usable if row.backend == exchange]
+    others = sorted({row.backend for row in usable} - {exchange})
+    counted = projection_view.describe_exchange(exchange, others)
+    try:
+        return allreduces, measure_links(allreduces, given, TOPOLOGIES["fully_connected"]), counted
+    except InputError as error:
+        raise InputError(f"{error}; {counted}") from error
 
 
 def _one_series(

@@ -9,15 +9,20 @@ from pathlib import Path
 
 import msgspec
 
-from harness.analyse import compare, scaling
+from harness.analyse import compare, tabulate
 from harness.analyse.distribution import SampledRun, collect_samples
+from harness.analyse.history import find_histories
 from harness.analyse.laws.choice import fit_laws
-from harness.analyse.side import read_side
+from harness.analyse.scaling import ScalingTable
+from harness.analyse.side import TIME, Side, read_side
+from harness.present import units
 from harness.present.report.content import Report, Section
+from harness.store.read import sound
 from harness.store.record import utc_now
 from harness.store.results import open_results
 from harness.store.write import write_atomic
 from harness.workflow.codes import say
+from harness.workflow.compare import own_sides
 from harness.workflow.tables import judge
 from kernels.api import InputError
 
@@ -26,27 +31,32 @@ def report(
     results: Path, names: tuple[str, ...], format_: str, output: Path | None, against: str | None, threshold: float
 ) -> int:
     """Write the page to ``output``, or the figures into that folder; the exit code is the tables'."""
-    tables = [scaling.make_table(results, name) for name in names or open_results(results).sweep_names()]
+    tables = [tabulate.make_table(results, name) for name in names or open_results(results).sweep_names()]
     content = gather(results, tables)
     if against:
-        base, new = (read_side(name, results, [table.sweep for table in tables]) for name in (against, str(results)))
-        content = msgspec.structs.replace(content, changes=compare.compare(base, new, threshold))
+        base, new = (read_side(name, results, names) for name in (against, str(results)))
+        damages = [*content.damages, *map(str, base.damages)]
+        content = msgspec.structs.replace(content, changes=compare.compare(base, new, threshold), damages=damages)
     say(f"wrote {_write(content, format_, output)}")
-    return judge(tables)
+    return judge(tables, content.damages)
 
 
-def gather(results: Path, tables: Sequence[scaling.ScalingTable]) -> Report:
+def gather(results: Path, tables: Sequence[ScalingTable]) -> Report:
     """What a report tells of these tables of the results."""
+    damages: list[object] = [damage for table in tables for damage in table.damages]
+    sections = [section for table in tables for section in _sections(results, table, damages)]
+    sides = own_sides(results, TIME, damages)
+    damages += [damage for side in sides for damage in side.damages]
     return Report(
-        sections=[section for table in tables for section in _sections(results, table)],
+        sections=_with_histories(sections, sides),
         source=str(results),
         made=utc_now(),
-        damages=[damage for table in tables for damage in table.damages],
+        damages=list(dict.fromkeys(map(str, damages))),
     )
 
 
-def _sections(results: Path, table: scaling.ScalingTable) -> list[Section]:
-    runs = (run for run in open_results(results).scan(table.sweep, SampledRun) if isinstance(run, SampledRun))
+def _sections(results: Path, table: ScalingTable, damages: list[object]) -> list[Section]:
+    runs = sound(open_results(results).scan(table.sweep, SampledRun), damages)
     samples = collect_samples(runs, table.rows)
     sections = []
     for kernel, group in groupby(table.rows, key=attrgetter("kernel")):
@@ -64,6 +74,21 @@ def _sections(results: Path, table: scaling.ScalingTable) -> list[Section]:
     return sections
 
 
+def _with_histories(sections: Sequence[Section], sides: Sequence[Side]) -> list[Section]:
+    """Each case's history in the first section that has the case, where there is more than one point to it."""
+    untold = {
+        (item.case_id, item.stack): item
+        for kernel in {section.kernel for section in sections}
+        for item in find_histories(sides, kernel)
+        if len(item.points) > 1
+    }
+    found = []
+    for section in sections:
+        histories = [item for row in section.rows if (item := untold.pop((row.case_id, row.stack), None))]
+        found.append(msgspec.structs.replace(section, histories=histories))
+    return found
+
+
 def _write(content: Report, format_: str, output: Path | None) -> str:
     """What was written and where."""
     target = output or Path("report.html" if format_ == "html" else "report")
@@ -76,6 +101,6 @@ def _write(content: Report, format_: str, output: Path | None) -> str:
         from harness.present.report.figures import write_figures
 
         count = len(write_figures(content, format_, target))
-        return f"{count} {'figure' if count == 1 else 'figures'} to {target}"
+        return f"{units.counted(count, 'figure')} to {target}"
     except OSError as error:
         raise InputError(f"{target}: {error.strerror or error}") from error

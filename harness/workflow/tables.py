@@ -8,11 +8,13 @@ from pathlib import Path
 import click
 import msgspec
 
-from harness.analyse import scaling
+from harness.analyse import tabulate
+from harness.analyse.scaling import ScalingTable
 from harness.present import table as table_view
+from harness.present import units
 from harness.store.results import open_results
 from harness.store.write import write_atomic
-from harness.workflow.codes import BAD_ANSWER, BAD_QUESTION, DONE, say
+from harness.workflow.codes import BAD_ANSWER, DONE, name_damages, say
 
 
 def table(names: tuple[str, ...], results: Path, format_: str) -> int:
@@ -22,7 +24,7 @@ def table(names: tuple[str, ...], results: Path, format_: str) -> int:
 
 def print_tables(results: Path, names: Iterable[str], format_: str, only: str = "") -> int:
     """Print the tables of sweeps, or of them only the case of that id; returns the exit code."""
-    tables = [scaling.make_table(results, name) for name in names]
+    tables = [tabulate.make_table(results, name) for name in names]
     if only:
         tables = [
             msgspec.structs.replace(table, rows=[row for row in table.rows if row.case_id == only]) for table in tables
@@ -36,17 +38,17 @@ def keep_table(results: Path, name: str) -> list[Path]:
     paths = []
     for format_, suffix in (("markdown", "md"), ("csv", "csv")):
         path = results / "tables" / f"{name}.{suffix}"
-        write_atomic(path, table_view.render([scaling.make_table(results, name)], format_).encode() + b"\n")
+        write_atomic(path, table_view.render([tabulate.make_table(results, name)], format_).encode() + b"\n")
         paths.append(path)
     return paths
 
 
-def judge(tables: Iterable[scaling.ScalingTable]) -> int:
-    """The exit code, every damaged file named."""
+def judge(tables: Iterable[ScalingTable], further: Iterable[object] = ()) -> int:
+    """The exit code, what it is due to told: every damaged file, of the tables and ``further`` ones, and bad cases."""
     tables = list(tables)
-    damages = [damage for table in tables for damage in table.damages]
-    for damage in damages:
-        say(str(damage))
-    if damages:
-        return BAD_QUESTION
-    return BAD_ANSWER if any(table.is_bad for table in tables) else DONE
+    is_damaged = name_damages([*(damage for table in tables for damage in table.damages), *further])
+    bad = {table.sweep: count for table in tables if (count := sum(row.is_bad for row in table.rows))}
+    if bad:
+        cases = units.counted(sum(bad.values()), "case")
+        say(f"exit code {BAD_ANSWER}: {cases} failed, missing or wrong in {', '.join(bad)}")
+    return BAD_ANSWER if is_damaged or any(table.is_bad for table in tables) else DONE

@@ -17,6 +17,7 @@ from harness.analyse.laws.fitted import (
     make_parameter,
     root_mean_square,
     tell_missing,
+    usable_points,
 )
 from harness.analyse.laws.models import CONSTANT, Law, laws_of
 from harness.analyse.laws.sizes import fit_over_sizes
@@ -45,7 +46,7 @@ def _choose(rows: Sequence[TableRow], replicates: int) -> FittedLaw:
     As small is: within one standard error of the least (Breiman et al., "Classification and Regression Trees", 1984,
     section 3.4.3). All of them stand behind the constant law as long as launches differ as much as points do.
     """
-    points = _usable(rows)
+    points = usable_points(rows)
     series = describe_series(rows[0], "ranks", [row.ranks for row in points])
     missing = tell_missing(points, "ranks")
     if missing:
@@ -68,15 +69,6 @@ def _choose(rows: Sequence[TableRow], replicates: int) -> FittedLaw:
         constant_error=float(errors[CONSTANT].mean()),
         message=_refused(rows[0].mode, len(points)),
     )
-
-
-def _usable(rows: Sequence[TableRow]) -> list[TableRow]:
-    """Rows with right answers and times, of each number of ranks the one on the fewest nodes, ranks growing."""
-    found: dict[int, TableRow] = {}
-    for row in sorted(rows, key=lambda row: (row.ranks, row.nodes)):
-        if row.counts and row.launch_median_s and min(row.launch_median_s) > 0:
-            found.setdefault(row.ranks, row)
-    return list(found.values())
 
 
 def _refused(mode: Mode, points: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from harness.analyse.laws import fitting
-from harness.analyse.laws.fitted import FittedLaw
+from harness.analyse.laws.fitted import FittedLaw, usable_points
 from harness.analyse.laws.models import laws_of
 from harness.analyse.scaling import TableRow
 
@@ -22,10 +22,7 @@ def law_curve(fitted: FittedLaw, rows: Sequence[TableRow]) -> list[tuple[float, 
     law = next((law for law in laws_of(fitted.mode) if (law.name, law.formula) == (fitted.law, fitted.formula)), None)
     if law is None or fitted.over != "ranks":
         return []
-    times_s: dict[float, float] = {}
-    for row in sorted(rows, key=lambda row: (row.ranks, row.nodes)):
-        if row.counts and row.launch_median_s and min(row.launch_median_s) > 0:
-            times_s.setdefault(float(row.ranks), fitting.centre_s(row.launch_median_s))
+    times_s = {float(row.ranks): fitting.centre_s(row.launch_median_s) for row in usable_points(rows)}
     coefficients = fitting.fit(law, np.array(fitted.points), np.array([times_s[ranks] for ranks in fitted.points]))
     ranks = np.geomspace(min(fitted.points), max(fitted.points), _POINTS)
     return list(zip(ranks.tolist(), fitting.predict(law, ranks, coefficients).tolist(), strict=True))

@@ -29,7 +29,8 @@ class FittedLaw(Struct, frozen=True, kw_only=True):
     ``over`` names what grows ("ranks", or "message_bytes" for the latency and bandwidth of a collective), ``points``
     its values: the range that the law was fitted on and holds for. ``residual`` is the root mean square of what the law
     leaves unexplained, ``leave_one_out_error`` its error at points that it was not fitted to, beside the error of the
-    constant law. Where points are missing ``law`` is empty and ``message`` says how many.
+    constant law. Where points are missing ``law`` is empty and ``message`` says how many. ``case_id`` is the series'
+    first case.
     """
 
     sweep: str
@@ -47,6 +48,16 @@ class FittedLaw(Struct, frozen=True, kw_only=True):
     leave_one_out_error: float | None = None
     constant_error: float | None = None
     message: str = ""
+    case_id: str = ""
+
+
+def usable_points(rows: Sequence[TableRow]) -> list[TableRow]:
+    """Rows with right answers and times, of each number of ranks the one on the fewest nodes, ranks growing."""
+    found: dict[int, TableRow] = {}
+    for row in sorted(rows, key=lambda row: row.size):
+        if row.counts and row.launch_median_s and min(row.launch_median_s) > 0:
+            found.setdefault(row.ranks, row)
+    return list(found.values())
 
 
 def describe_series(row: TableRow, over: str, points: Sequence[float]) -> FittedLaw:
@@ -60,6 +71,7 @@ def describe_series(row: TableRow, over: str, points: Sequence[float]) -> Fitted
         mode=row.mode,
         over=over,
         points=list(points),
+        case_id=row.case_id,
     )
 
 
@@ -76,7 +88,8 @@ def tell_missing(points: Sequence[TableRow], over: str) -> str:
     if len(points) < FEWEST_POINTS:
         count = FEWEST_POINTS - len(points)
         what = {"ranks": "rank or node count", "message_bytes": "message size"}[over]
-        return f"{len(points)} points, a law needs {FEWEST_POINTS}: measure {count} more {what}{'s' * (count > 1)}"
+        found = f"{len(points)} point{'s' * (len(points) != 1)}"
+        return f"{found}, a law needs {FEWEST_POINTS}: measure {count} more {what}{'s' * (count > 1)}"
     launches = min(len(row.launch_median_s) for row in points)
     return f"{launches} launch at a point, a law needs 2: sweep with --repeats 2" if launches < 2 else ""
 

@@ -114,7 +114,8 @@ def describe_platform(request: Request) -> str:
 """
 
 
-def _run(request: Request) -> float:
+def load_engine(request: Request) -> Any:
+    """SimGrid's engine with the request's network; a process can have one. Hosts do 1e9 operations a second."""
     import simgrid
 
     # latency + bytes / bandwidth on every message, nothing else: SimGrid's own corrections are those of TCP
@@ -124,6 +125,13 @@ def _run(request: Request) -> float:
         platform.write(describe_platform(request))
         platform.flush()
         engine.load_platform(platform.name)
+    return engine
+
+
+def _run(request: Request) -> float:
+    import simgrid
+
+    engine = load_engine(request)
     for rank in range(request.nodes):
         simgrid.Actor.create(
             f"rank {rank}", simgrid.Host.by_name(str(host_of(request, rank))), _act, simgrid, request, rank

@@ -8,6 +8,7 @@ import numpy as np
 
 from harness.analyse.scaling import TableRow
 from harness.present.exports.measured import Measured, key_of
+from harness.present.naming import CaseNames
 from kernels.api import InputError
 
 _PARAMETER = "ranks"
@@ -30,8 +31,11 @@ def render(measured: Measured, format_: str) -> bytes:
     by_row = measured.runs_by_row()
     (ranks,) = scales
     lines = [f"PARAMETER {_PARAMETER}", f"POINTS {' '.join(f'({count})' for count in ranks)}", "METRIC time"]
+    names = CaseNames(rows[ranks[0]] for rows in series.values())
     for name, rows in series.items():
-        lines.append(f"REGION {name}")
+        # a name ends at the first space
+        details = names.details(rows[ranks[0]]).replace(", ", ".").replace(" ", "")
+        lines.append("REGION " + ".".join(filter(None, [name, details])))
         for count in ranks:
             medians_s = [float(np.median(run.samples_s)) for run in by_row[key_of(rows[count])]]
             # the format knows no exponents

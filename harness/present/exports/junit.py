@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 from harness.analyse.scaling import ScalingTable, TableRow
 from harness.present.exports.measured import Measured
+from harness.present.naming import CaseNames
 
 # XML 1.0 has no way to write these, and a kernel's message may hold them
 _UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -22,7 +23,8 @@ def render(measured: Measured, format_: str) -> bytes:
 
 
 def _suite(table: ScalingTable) -> ElementTree.Element:
-    cases = [_case(row) for row in table.rows]
+    names = CaseNames(table.rows)
+    cases = [_case(row, names.details(row)) for row in table.rows]
     counts = {
         "tests": len(cases),
         "failures": sum(case.find("failure") is not None for case in cases),
@@ -38,8 +40,10 @@ def _suite(table: ScalingTable) -> ElementTree.Element:
     return suite
 
 
-def _case(row: TableRow) -> ElementTree.Element:
-    name = row.case_id if row.stack in ("", "bare") else f"{row.case_id} {row.stack}"
+def _case(row: TableRow, details: str) -> ElementTree.Element:
+    """A test; its name is the case's id and, in words, the ``details`` that tell it from the suite's others."""
+    stack = "" if row.stack in ("", "bare") else row.stack
+    name = " ".join(filter(None, [row.case_id, stack, f"({details})" if details else ""]))
     time = {} if row.median_s is None else {"time": f"{row.median_s:.9f}"}
     case = ElementTree.Element("testcase", {"classname": f"{row.kernel}.{row.backend}", "name": name, **time})
     if row.is_bad:

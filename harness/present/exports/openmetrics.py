@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from harness.analyse.scaling import TableRow
 from harness.present.exports.measured import Measured
@@ -51,8 +52,15 @@ def _header(name: str, unit: str, help_: str) -> Iterator[str]:
 
 
 def _labels(row: TableRow, **more: str) -> str:
-    values = {name: str(getattr(row, name)) for name in _LABELS} | more
+    values = {name: str(getattr(row, name)) for name in _LABELS}
+    # all of them: labels that came and went with the other cases would begin new series in the monitoring system
+    values |= {f"parameter_{name}": _word(value) for name, value in row.parameters.items()} | more
     return "{" + ",".join(f'{name}="{_escape(value)}"' for name, value in values.items()) + "}"
+
+
+def _word(value: Any) -> str:
+    """A parameter as `--set` takes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _escape(value: str) -> str:

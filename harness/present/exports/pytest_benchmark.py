@@ -1,4 +1,8 @@
-"""pytest-benchmark's JSON, so that ``pytest-benchmark compare`` and whatever reads its files work on our results."""
+"""pytest-benchmark's JSON, so that ``pytest-benchmark compare`` and whatever reads its files work on our results.
+
+The format knows no launches: their samples are pooled, so its statistics weigh launches by their samples and its
+deviations do not tell those within a launch from those between launches.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ import msgspec
 
 from harness.analyse.scaling import TableRow
 from harness.present.exports.measured import Measured, key_of
+from harness.present.naming import CaseNames
 from harness.store.read import WholeRun, decode_environment
 
 _VERSION = "4.0.0"
@@ -18,12 +23,15 @@ _VERSION = "4.0.0"
 def render(measured: Measured, format_: str) -> bytes:
     """One benchmark a case; its rounds are the samples of all launches, one after the other."""
     by_row = measured.runs_by_row()
+    names = CaseNames(measured.rows)
     newest = max(measured.runs, key=lambda run: run.ended, default=None)
     environment = decode_environment(newest.environment) if newest else {}
     document = {
         "machine_info": _machine(environment),
         "commit_info": {"id": (environment.get("code") or {}).get("commit", "")},
-        "benchmarks": [_benchmark(row, by_row[key_of(row)]) for row in measured.rows if key_of(row) in by_row],
+        "benchmarks": [
+            _benchmark(row, names.details(row), by_row[key_of(row)]) for row in measured.rows if key_of(row) in by_row
+        ],
         "datetime": newest.ended if newest else "",
         "version": _VERSION,
     }
@@ -41,14 +49,21 @@ def _machine(environment: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _benchmark(row: TableRow, runs: list[WholeRun]) -> dict[str, Any]:
+def _benchmark(row: TableRow, details: str, runs: list[WholeRun]) -> dict[str, Any]:
+    """A benchmark; what tells it from the others in words is its ``param``, which pytest puts into brackets."""
     return {
         "group": row.kernel,
-        "name": row.case_id,
+        "name": f"{row.case_id}[{details}]" if details else row.case_id,
         "fullname": f"{row.sweep}::{row.case_id}",
         "params": row.parameters,
-        "param": None,
-        "extra_info": {"stack": row.stack, "nodes": row.nodes, "ranks": row.ranks, "threads": row.threads},
+        "param": details or None,
+        "extra_info": {
+            "stack": row.stack,
+            "nodes": row.nodes,
+            "ranks": row.ranks,
+            "threads": row.threads,
+            "launches": len(runs),
+        },
         "options": {"timer": "perf_counter", "warmup": True},
         "stats": _stats([sample for run in runs for sample in run.samples_s]),
     }

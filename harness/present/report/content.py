@@ -10,15 +10,19 @@ from msgspec import Struct
 
 from harness.analyse.compare import CompareTable
 from harness.analyse.distribution import CaseSamples, RowKey
+from harness.analyse.history import CaseHistory
 from harness.analyse.laws.fitted import FittedLaw
 from harness.analyse.scaling import TableRow
 from harness.case import Mode
 from harness.present import units
-from harness.present.remarks import differs, parameter_names, parameter_of
+from harness.present.naming import differs, parameter_names, parameter_of
 
 
 class Section(Struct, frozen=True, kw_only=True, dict=True):
-    """One kernel in one sweep: its rows, the laws of its series and the samples behind it."""
+    """One kernel in one sweep: its rows, the laws of its series, the samples behind it, and its past.
+
+    ``histories`` are those of cases that were measured at several commits or on several days.
+    """
 
     kernel: str
     sweep: str
@@ -26,6 +30,7 @@ class Section(Struct, frozen=True, kw_only=True, dict=True):
     rows: list[TableRow]
     laws: list[FittedLaw]
     samples: dict[RowKey, CaseSamples]
+    histories: list[CaseHistory] = []
 
     @property
     def anchor(self) -> str:

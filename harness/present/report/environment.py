@@ -36,7 +36,7 @@ def _flatten(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
         for key, item in value.items():
             yield from _flatten(item, f"{name}.{key}" if name else str(key))
-    elif name == "placement.ranks" and isinstance(value, list):
+    elif name == "placement.ranks" and isinstance(value, list) and all(isinstance(rank, dict) for rank in value):
         for rank in value:
             yield f"placement of rank {rank.get('rank')}", ", ".join(_words(rank))
     elif isinstance(value, list):

@@ -15,8 +15,8 @@ from kernels.api import InputError
 # the page's colours on white paper, and matplotlib's names of its markers, in the same order
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#b04f8e", "#b88600", "#3a9bd9", "#6b4fbb", "#5c6675")
 _MARKERS = ("o", "s", "^", "D", "v", "P")
-_DASHES = {"ideal": (0, (5, 4)), "law": (0, (1, 2)), "bound": (0, (8, 3, 2, 3))}
-_NAMES = {"ideal": "ideal", "law": "fitted law", "bound": "bound"}
+_DASHES = {"ideal": (0, (5, 4)), "law": (0, (1, 2)), "bound": (0, (8, 3, 2, 3)), "segment": "-"}
+_NAMES = {"ideal": "ideal", "law": "fitted law", "bound": "bound", "segment": "level"}
 _NEUTRAL = "#5c6675"
 # of a legend beside one another
 _ENTRIES = 4

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.analyse.scaling import TableRow
-from harness.present import remarks
-from harness.present.analysis import describe_law
+from harness.present import remarks, units
+from harness.present.analysis import describe_law, name_series
 from harness.present.columns import Cell, Column, make_columns
 from harness.present.report.content import Section
 from harness.present.report.elements import Markup, element, join, void
 from harness.present.report.environment import environment
+from harness.present.report.history_plots import history_plots
 from harness.present.report.parameter_plots import parameter_plots
 from harness.present.report.plots import Curve, Plot
 from harness.present.report.roofline import roofline
@@ -24,12 +25,23 @@ _SHOWN_PLOTS, _SHOWN_ROWS = 12, 40
 _BLOCKS = "█▏▎▍▌▋▊▉"
 # the rank from which on columns have no room on paper
 _MINOR = 7
-_ROLES = (("ideal", "ideal scaling"), ("law", "fitted law"), ("bound", "bound of the machine"))
+_ROLES = (
+    ("ideal", "ideal scaling"),
+    ("law", "fitted law"),
+    ("bound", "bound of the machine"),
+    ("segment", "level between changes"),
+)
 
 
 def kernel_plots(section: Section) -> list[Plot]:
     """All plots of a section, in the page's order."""
-    return [*scaling_plots(section), *parameter_plots(section), *roofline(section), *sample_plots(section)]
+    return [
+        *scaling_plots(section),
+        *parameter_plots(section),
+        *roofline(section),
+        *history_plots(section),
+        *sample_plots(section),
+    ]
 
 
 def kernel_section(section: Section) -> Markup:
@@ -82,7 +94,7 @@ def _side_by_side(plots: Sequence[Plot], section: Section) -> Markup:
     shown = element("div", *drawn[:_SHOWN_PLOTS], class_="plots")
     if len(drawn) <= _SHOWN_PLOTS:
         return shown
-    more = element("summary", f"{len(drawn) - _SHOWN_PLOTS} more plots")
+    more = element("summary", units.counted(len(drawn) - _SHOWN_PLOTS, "more plot"))
     return join([shown, element("details", more, element("div", *drawn[_SHOWN_PLOTS:], class_="plots"))])
 
 
@@ -100,14 +112,13 @@ def _colours(section: Section) -> dict[str, int]:
 def _laws(section: Section) -> Markup | None:
     """The laws of the series, or how much has to be measured until there are any, each sentence once."""
     told: dict[str, list[str]] = {}
-    for law in section.laws:
-        name = law.series if f".{law.backend}." in law.series else f"{law.backend} {law.series}"
+    for name, law in zip(name_series(section.laws, section.rows), section.laws, strict=True):
         told.setdefault(describe_law(law), []).append(name)
     if not told:
         return None
     items = [
         element(
-            "li", f"{sentence} ", element("code", ", ".join(series) if len(series) < 4 else f"{len(series)} series")
+            "li", f"{sentence} ", element("small", "; ".join(series) if len(series) < 4 else f"{len(series)} series")
         )
         for sentence, series in told.items()
     ]
@@ -117,6 +128,7 @@ def _laws(section: Section) -> Markup | None:
 def _table(section: Section) -> Markup:
     rows = section.rows
     columns = [_filled(column) for column in make_columns(rows)]
+    names = [column.name for column in columns]
     classes = [_class_of(column) for column in columns]
     head = element(
         "tr",
@@ -134,7 +146,8 @@ def _table(section: Section) -> Markup:
         backend = section.backends.index(section.backend_of(row))
         body.append(element("tr", *cells, case, data_backend=backend, class_="begins" if begins else None))
     table = element("table", element("thead", head), element("tbody", *body))
-    scroll = element("div", table, element("p", remarks.LEGEND, class_="quiet"), class_="scroll")
+    told = [*remarks.footnotes(rows, names), remarks.legend({*names, remarks.MARK})]
+    scroll = element("div", table, *(element("p", line, class_="quiet") for line in told), class_="scroll")
     return element("details", element("summary", "Table"), scroll, open=True)
 
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from harness.analyse.scaling import TableRow
 from harness.present import remarks, units
+from harness.present.naming import CaseNames
 from harness.present.report.content import Report, Section
 from harness.present.report.elements import Markup, element, join
 from harness.present.report.scaling_plots import efficiency_interval
@@ -81,13 +82,13 @@ def overview(report: Report) -> Markup:
 
 def _tiles(report: Report) -> Markup:
     rows = report.rows
-    bad = sum(row.is_bad for row in rows)
+    bad, launches, samples = (sum(getattr(row, name) for row in rows) for name in ("is_bad", "launches", "samples"))
     told = [
         (f"{len(rows):,}", "case" if len(rows) == 1 else "cases", ""),
         (f"{sum(row.median_s is not None for row in rows):,}", "measured", ""),
         (f"{bad:,}", "failed, missing or wrong", "bad" if bad else "good"),
-        (f"{sum(row.launches for row in rows):,}", "launches of a case", ""),
-        (f"{sum(row.samples for row in rows):,}", "samples", ""),
+        (f"{launches:,}", "launch of a case" if launches == 1 else "launches of a case", ""),
+        (f"{samples:,}", "sample" if samples == 1 else "samples", ""),
     ]
     return element(
         "dl",
@@ -164,7 +165,7 @@ def _forest(item: Standing) -> Markup:
 def _tell(row: TableRow) -> str:
     interval = efficiency_interval(row)
     enclosed = f" [{units.percent(interval[0])} … {units.percent(interval[1])}]" if interval else ""
-    return f"{units.percent(row.efficiency or 0.0)}{enclosed} at {row.ranks} ranks"
+    return f"{units.percent(row.efficiency or 0.0)}{enclosed} at {units.counted(row.ranks, 'rank')}"
 
 
 def _place(efficiency: float) -> float:
@@ -184,14 +185,15 @@ def _problems(report: Report) -> Markup:
     reasons = remarks.reasons(report.rows)
     if not reasons and not report.damages:
         return Markup("")
+    names = CaseNames(report.rows)
     items = [
         element(
             "li",
-            element("strong", f"{len(cases):,} {'case' if len(cases) == 1 else 'cases'}"),
+            element("strong", units.counted(len(rows), "case")),
             f": {reason} ",
-            element("details", element("summary", "which"), element("code", " ".join(cases))),
+            element("details", element("summary", "which"), "; ".join(map(names.of, rows))),
         )
-        for reason, cases in reasons.items()
+        for reason, rows in reasons.items()
     ]
     items += [element("li", element("strong", "damaged file"), f": {damage}") for damage in report.damages]
     return join([element("h2", "What went wrong"), element("ul", *items, class_="complaints")])

@@ -33,7 +33,7 @@ def render_page(report: Report) -> str:
         _header(report),
         element(
             "main",
-            element("section", overview(report), changes(report.changes), id="overview"),
+            element("section", overview(report), changes(report), id="overview"),
             *map(kernel_section, report.sections),
         ),
         element("div", id="tip", role="tooltip", hidden=True),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from harness.analyse.scaling import TableRow
 from harness.present import units
-from harness.present.remarks import parameter_names
+from harness.present.naming import parameter_names
 from harness.present.report.content import Section
 from harness.present.report.plots import Dot, Dots, Mark, Plot, log_axis, measured_axis, side_by_side
 from harness.present.report.scaling_plots import describe
@@ -51,7 +51,7 @@ def _plot(section: Section, rows: Sequence[TableRow], name: str, plot_name: str)
     axis = measured_axis(
         name.replace("_", " "), [dot.x for dot in points], lambda value: units.parameter(name, _whole(value))
     )
-    ranks = f"{rows[0].ranks} {'rank' if rows[0].ranks == 1 else 'ranks'}"
+    ranks = units.counted(rows[0].ranks, "rank")
     return Plot(
         name=plot_name,
         title=f"Time of a step over {name.replace('_', ' ')}, {ranks}",

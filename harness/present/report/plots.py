@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 # what a reference line stands for, which decides how it is drawn
-Role = Literal["ideal", "law", "bound"]
+Role = Literal["ideal", "law", "bound", "segment"]
 # room beside the outermost values, as a share of the axis
 _MARGIN = 0.06
 # between the dots of two backends at the same place, likewise

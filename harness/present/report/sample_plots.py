@@ -76,7 +76,7 @@ def _describe(section: Section, row: TableRow, samples: CaseSamples) -> str:
         f"{name} {units.duration(quantile_of_sorted(samples.ordered_s, share))}" for name, share in quantiles.items()
     ]
     launches = ", ".join(units.duration(value) for value in row.launch_median_s[:8])
-    counts = f"{row.launches} launches, {row.samples:,} samples"
+    counts = f"{units.counted(row.launches, 'launch')}, {units.counted(row.samples, 'sample')}"
     return "\n".join([_label(section, row), ", ".join(told), f"launches' medians: {launches}", counts])
 
 
@@ -107,5 +107,5 @@ def _imbalance(section: Section, cases: Sequence[tuple[TableRow, CaseSamples]]) 
 def _label(section: Section, row: TableRow) -> str:
     """A case in a row's few words."""
     problem = section.problem_of(row)
-    ranks = f"{row.ranks} {'rank' if row.ranks == 1 else 'ranks'}"
+    ranks = units.counted(row.ranks, "rank")
     return ", ".join(filter(None, [section.backend_of(row), problem, ranks]))

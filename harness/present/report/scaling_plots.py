@@ -34,7 +34,7 @@ def scaling_plots(section: Section) -> list[Plot]:
 
 def describe(row: TableRow, backend: str) -> str:
     """A row in a few lines."""
-    lines = [f"{backend}, {row.ranks} {'rank' if row.ranks == 1 else 'ranks'}"]
+    lines = [f"{backend}, {units.counted(row.ranks, 'rank')}"]
     if row.median_s is not None:
         lines.append(f"{units.duration(row.median_s)}{_interval(row)}")
     if row.speedup is not None and row.efficiency is not None:
@@ -43,7 +43,8 @@ def describe(row: TableRow, backend: str) -> str:
         lines.append(units.quantity(row.rate, row.rate_unit))
     if row.bound and row.fraction_of_bound is not None:
         lines.append(f"{units.percent(row.fraction_of_bound)} of the {row.bound} bound")
-    return "\n".join([*lines, f"{row.launches} launches, {row.samples:,} samples"])
+    counts = f"{units.counted(row.launches, 'launch')}, {units.counted(row.samples, 'sample')}"
+    return "\n".join([*lines, counts])
 
 
 def efficiency_interval(row: TableRow) -> tuple[float, float] | None:

@@ -1,11 +1,14 @@
-"""Rows of a series with planted times."""
+"""Rows of a series with planted times, and rows of records."""
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
 from harness.analyse.scaling import TableRow
+from harness.analyse.tabulate import make_rows
+from harness.store.read import Run
 from kernels.api import Work
 
 
@@ -55,3 +58,15 @@ def plant_sizes(plant):
         return rows
 
     return make
+
+
+@pytest.fixture(scope="session")
+def rows_of(make_sweep):
+    """The table rows of records, as read back from JSON, by (backend, ranks, stack)."""
+
+    def rows(records, cases=None, **settings):
+        cases = cases or list({record.case.id: record.case for record in records}.values())
+        runs = [msgspec.json.decode(msgspec.json.encode(record), type=Run) for record in records]
+        return {(row.backend, row.ranks, row.stack): row for row in make_rows(make_sweep(cases, **settings), runs)}
+
+    return rows

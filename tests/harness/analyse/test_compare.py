@@ -6,7 +6,7 @@ import pytest
 from harness.analyse.compare import compare
 from harness.analyse.side import read_side
 from harness.store.manifest import write_manifest
-from harness.store.record import Environment, LaunchInfo, Stack
+from harness.store.record import Environment, LaunchInfo, Stack, Timer
 from harness.store.write import write_record
 from kernels.api import Check, Figure, InputError
 
@@ -136,6 +136,27 @@ def test_two_stacks_meet_when_each_side_has_one_and_equal_stacks_meet_first(side
     assert [(row.stack, row.verdict) for row in compare(base, both).rows] == [("bare", "same"), ("b" * 12, "new")]
 
 
+def test_a_case_of_two_sweeps_is_judged_in_each(side):
+    def in_both(name, weak):
+        side(name, {"x": STEADY}, record={"sweep": "strong"})
+        return side(name, {"x": slowed(weak)}, record={"sweep": "weak"})
+
+    table = compare(in_both("base", 1.0), in_both("new", 1.2))
+    assert [(row.sweep, row.verdict) for row in table.rows] == [("strong", "same"), ("weak", "slower")]
+    assert table.differences == []
+
+
+def test_what_cannot_run_is_bad_only_where_it_ran_before(side, tmp_path, make_case, make_record):
+    def unavailable(name):
+        write_record(tmp_path / name, make_record(make_case(problem="x"), status="unavailable", message="needs a GPU"))
+        return side(name, {"y": STEADY})
+
+    good, bad, worse = side("good", {"x": STEADY, "y": STEADY}), unavailable("bad"), unavailable("worse")
+    assert verdicts(compare(bad, worse)) == {"x": "unavailable", "y": "same"}
+    assert verdicts(compare(good, worse)) == {"x": "failed", "y": "same"}
+    assert verdicts(compare(bad, good)) == {"x": "new", "y": "same"}
+
+
 def test_paired_launches_are_compared_as_pairs(side):
     drift = (1.0, 1.1, 0.9, 1.2, 0.8)
     steady = (1.031, 1.029, 1.030, 1.032, 1.028)
@@ -152,6 +173,17 @@ def test_one_launch_a_side_is_inconclusive_whatever_its_samples_say(side):
     (row,) = compare(side("base", {"x": [1.0]}), side("new", {"x": [2.0]})).rows
     assert row.verdict == "inconclusive"
     assert "one launch" in row.message
+    assert (row.base, row.new, row.ratio, row.low, row.high) == (1.0, 2.0, 2.0, None, None)
+
+
+def test_a_row_tells_what_its_case_is_and_how_coarse_the_clock_was(side, make_case):
+    def timed(name, resolution_s):
+        return side(name, {"x": STEADY}, record={"timer": Timer(clock="x", resolution_s=resolution_s, cost_s=1e-8)})
+
+    (row,) = compare(timed("base", 1e-9), timed("new", 4e-8)).rows
+    assert {name: getattr(row, name) for name in make_case().describe()} == make_case(problem="x").describe()
+    assert row.resolution_s == 4e-8
+    assert compare(side("old", {"x": STEADY}), side("older", {"x": STEADY})).rows[0].resolution_s is None
 
 
 def test_a_figure_of_merit_is_worse_in_its_own_direction(side):
@@ -167,7 +199,7 @@ def test_a_figure_of_merit_is_worse_in_its_own_direction(side):
     }
     with pytest.raises(InputError, match="no better direction"):
         compare(with_figure("e", 2.0, "neither"), with_figure("f", 1.0, "neither"), metric="rate")
-    with pytest.raises(InputError, match="no figure of merit 'speed'; there are: time, rate"):
+    with pytest.raises(InputError, match="no figure of merit 'speed'; right would be: time, rate"):
         compare(with_figure("g", 2.0, "higher"), with_figure("h", 1.0, "higher"), metric="speed")
     undefined = compare(with_figure("i", 2.0, "higher"), with_figure("j", math.nan, "higher"), metric="rate")
     assert "not a positive number" in undefined.rows[0].message
@@ -183,7 +215,7 @@ def test_a_superseded_launch_does_not_count(side, tmp_path, make_case, make_reco
 
 
 @pytest.mark.parametrize(
-    "strange", ["5", "[]", '{"cpu": "fast", "code": 3}', '{"cpu": {"model": ["x"]}, "gpus": null}']
+    "strange", ["5", "[]", '{"cpu": "fast", "code": 3}', '{"cpu": {"model": ["x"]}, "gpus": null}', '{"gpus": [1]}']
 )
 def test_an_environment_of_another_shape_is_unknown_and_crashes_nothing(side, tmp_path, strange):
     base = side("base", {"x": STEADY})

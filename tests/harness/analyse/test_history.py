@@ -71,8 +71,8 @@ def test_days_are_points_when_asked_for_or_where_no_commit_is_known(make_side):
 
 
 def test_a_kernel_that_nobody_measured_is_no_question(make_side):
-    with pytest.raises(InputError, match="no finished launch of kernel 'other'"):
-        make_history([make_side({"c1": 1.0})], "other")
+    with pytest.raises(InputError, match=r"no finished launch of kernel 'invent' with time; did you mean 'invented'\?"):
+        make_history([make_side({"c1": 1.0})], "invent")
     empty = msgspec.structs.replace(make_side({"c1": 1.0}), outcomes={})
     with pytest.raises(InputError, match="no finished launch"):
         make_history([empty], "invented")

@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from harness.analyse.launches import middle_figures, time_launches, worst_check
+from harness.analyse.launches import is_near_clock, middle_figures, time_launches, worst_check
 from harness.store.read import Run
 from kernels.api import Check, Figure
 
@@ -79,3 +79,11 @@ def test_figures_are_medians_over_launches(make_run):
         for value, word in ((1.0, "cold"), (3.0, "cold"), (8.0, "warm"))
     ]
     assert middle_figures(runs) == ({"bandwidth": 3.0, "cache": "warm"}, {"bandwidth": "B/s", "cache": ""})
+
+
+@pytest.mark.parametrize(
+    ("time_s", "resolution_s", "is_near"),
+    [(3.9e-6, 4e-8, True), (4.1e-6, 4e-8, False), (0.0, 4e-8, True), (None, 4e-8, False), (1e-9, None, False)],
+)
+def test_a_time_of_fewer_than_a_hundred_steps_is_near_the_clock(time_s, resolution_s, is_near):
+    assert is_near_clock(time_s, resolution_s) is is_near

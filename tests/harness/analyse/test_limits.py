@@ -2,7 +2,7 @@ import msgspec
 import pytest
 
 from harness.analyse.limits import binding_limit
-from harness.analyse.scaling import make_rows
+from harness.analyse.tabulate import make_rows
 from harness.store.read import Run
 
 

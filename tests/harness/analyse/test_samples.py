@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from harness.analyse.samples import examine_sweep
-from harness.analyse.scaling import make_table
+from harness.analyse.tabulate import make_table
 from harness.store.manifest import write_manifest
 from harness.store.write import write_record
 
@@ -18,7 +18,7 @@ def examine(tmp_path, make_case, make_record, make_sweep):
         for repeat, samples_s in enumerate(launches):
             medians_s = rank_medians_s[repeat] if rank_medians_s else []
             write_record(tmp_path, make_record(case, list(samples_s), repeat, rank_median_s=medians_s))
-        (row,) = examine_sweep(tmp_path, "trial", make_table(tmp_path, "trial").rows)
+        (row,) = examine_sweep(tmp_path, "trial", make_table(tmp_path, "trial").rows, [])
         return row
 
     return made

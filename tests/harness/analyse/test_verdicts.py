@@ -49,7 +49,7 @@ def test_inconclusive_says_how_many_launches_would_settle_it():
     (judgement,) = judge([ratio_with(0.97, 1.06)], 0.05)
     assert "more launches a side would settle it" in judgement.message
     (judgement,) = judge([ratio_with(1.03, 1.07)], 0.05)
-    assert "too close to the threshold" in judgement.message
+    assert "scatter too much, or the ratio is at the threshold" in judgement.message
 
 
 def test_a_change_that_is_believed_alone_is_not_believed_among_five_hundred_unchanged():
@@ -58,7 +58,7 @@ def test_a_change_that_is_believed_alone_is_not_believed_among_five_hundred_unch
     alone, among = judge([doubtful], 0.05)[0], judge([doubtful, *unchanged], 0.05)[0]
     assert alone.verdict == "slower"
     assert among.verdict == "inconclusive"
-    assert "not significant among so many cases" in among.message
+    assert among.message.startswith("not significant among 501 cases: ")
 
 
 def pairs(change, count=400, launches=5, seed=0):

@@ -1,3 +1,5 @@
+import msgspec
+
 from harness.analyse.laws.fitted import FittedLaw, Parameter
 from harness.analyse.scaling import ScalingTable, TableRow
 from harness.present.analysis import describe_law, render_laws
@@ -8,6 +10,7 @@ USL = FittedLaw(
     kernel="invented",
     backend="fast",
     series="invented.fast.t1.0",
+    case_id="a",
     stack="bare",
     mode="strong",
     over="ranks",
@@ -28,8 +31,26 @@ def test_a_law_is_a_sentence_that_marks_what_was_not_measured():
     )
 
 
+def first_row(**settings):
+    common = {"kernel": "invented", "backend": "fast", "nodes": 1, "ranks": 1, "threads": 1, "status": "ok"}
+    told = {"sweep": "trial", "case_id": "a", "stack": "bare", "parameters": {"size_bytes": 1024}}
+    return TableRow(**(common | told | settings))
+
+
+def test_a_law_names_its_series_by_what_tells_it_from_the_others():
+    assert render_laws([USL], [first_row()], "text").startswith("invented fast  usl: ")
+    stack, size = ({"stack": "abc"}, {"case_id": "b", "parameters": {"size_bytes": 64}})
+    laws = [USL, msgspec.structs.replace(USL, stack="abc"), msgspec.structs.replace(USL, case_id="b")]
+    rows = [first_row(), first_row(**stack), first_row(**size)]
+    assert [line.split("  ")[0] for line in render_laws(laws, rows, "text").splitlines()] == [
+        "invented fast, size_bytes=1 KiB, stack bare",
+        "invented fast, size_bytes=1 KiB, stack abc",
+        "invented fast, size_bytes=64 B, stack bare",
+    ]
+
+
 def test_laws_as_csv_have_one_line_a_series_with_parameters_as_json():
-    head, line = render_laws([USL], "csv").splitlines()
+    head, line = render_laws([USL], [], "csv").splitlines()
     assert head.startswith("sweep,kernel,backend,series")
     assert '""name"":""t1_s""' in line
 
@@ -56,5 +77,5 @@ def test_the_law_of_a_series_of_enough_points_stands_below_its_table(monkeypatch
         for ranks in (1, 2, 4, 8)
     ]
     text = render([ScalingTable(sweep="trial", mode="strong", rows=rows)], "text")
-    assert "invented.fast.t1.0: amdahl: T = t1 (f + (1 - f) / p); t1 1.00 s, f 0.100" in text
+    assert "invented fast: amdahl: T = t1 (f + (1 - f) / p); t1 1.00 s, f 0.100" in text
     assert "amdahl" not in render([ScalingTable(sweep="trial", mode="strong", rows=rows[:2])], "text")

@@ -9,7 +9,7 @@ import msgspec
 import pandas
 import pytest
 
-from harness.analyse.scaling import make_table
+from harness.analyse.tabulate import make_table
 from harness.present import exports
 from harness.present.exports.measured import Measured
 from harness.store.imports import read_foreign
@@ -58,12 +58,14 @@ def test_pytest_benchmark_comes_back_with_every_sample(measured, tmp_path):
     assert damages == []
     samples = {run.case.id.rpartition("::")[2]: run.samples_s for run in runs}
     assert samples["invented.plain.n1r1t1.00000000"] == [8.0] * 3 + [9.0] * 3
-    stats = json.loads(path.read_bytes())["benchmarks"][0]["stats"]
+    benchmark = json.loads(path.read_bytes())["benchmarks"][0]
+    assert (benchmark["param"], benchmark["extra_info"]["launches"]) == ("ranks 1", 2)
+    stats = benchmark["stats"]
     assert (stats["median"], stats["mean"], stats["rounds"], stats["iqr"]) == (8.5, 8.5, 6, 1.0)
     command = str(Path(sys.executable).with_name("pytest-benchmark"))
     done = subprocess.run([command, "compare", str(path)], capture_output=True, text=True, cwd=tmp_path, timeout=60)
     assert done.returncode == 0, done.stderr
-    assert "invented.plain.n1r1t1.00000000" in done.stdout
+    assert "invented.plain.n1r1t1.00000000[ranks 1]" in done.stdout
 
 
 def test_extra_p_has_a_region_a_series_and_a_value_a_launch(measured):
@@ -74,6 +76,18 @@ def test_extra_p_has_a_region_a_series_and_a_value_a_launch(measured):
         "REGION trial.invented.plain.t1.00000000.cpu.bare",
         "DATA 8.000000000000 9.000000000000",
         "DATA 4.000000000000 5.000000000000",
+    ]
+
+
+def test_extra_p_tells_series_apart_in_words_without_spaces(measured):
+    table = measured.tables[0]
+    rows = [row for row in table.rows if row.counts]
+    bigger = [msgspec.structs.replace(row, series="other", parameters={"size_bytes": 2048, "seed": 0}) for row in rows]
+    both = msgspec.structs.replace(measured, tables=[msgspec.structs.replace(table, rows=[*rows, *bigger])])
+    lines = exports.render(both, "extra-p").decode().splitlines()
+    assert [line for line in lines if line.startswith("REGION")] == [
+        "REGION trial.invented.plain.t1.00000000.cpu.bare.size_bytes=1KiB",
+        "REGION trial.other.cpu.bare.size_bytes=2KiB",
     ]
 
 
@@ -95,6 +109,7 @@ def test_openmetrics_names_end_in_their_units_and_the_text_in_eof(measured):
             assert name.endswith(f"_{unit}")
     medians = [line for line in lines if line.startswith("scalemark_median_seconds{")]
     assert any('ranks="2"' in line and line.endswith("} 4.5") for line in medians)
+    assert all('parameter_size_bytes="1024",parameter_seed="0"' in line for line in medians)
     assert any(
         line.startswith("scalemark_figure{") and 'figure="rate",figure_unit="B/s"} 3.0' in line for line in lines
     )
@@ -105,7 +120,8 @@ def test_junit_tells_failures_wrong_answers_and_what_was_skipped(measured):
     assert {name: suite.get(name) for name in ("tests", "failures", "skipped")} == {
         "tests": "5", "failures": "2", "skipped": "1",
     }  # fmt: skip
-    failures = {case.get("name").rpartition(".")[2]: case.find("failure") for case in suite}
+    failures = {case.get("name").split()[0].rpartition(".")[2]: case.find("failure") for case in suite}
+    assert "invented.plain.n1r2t1.00000000 (ranks 2)" in [case.get("name") for case in suite]
     assert failures["failed"].get("message") == 'broke: <"&�>'
     assert failures["wrong"].get("type") == "wrong answer"
     assert failures["00000000"] is None

@@ -35,6 +35,8 @@ def test_every_command_has_a_page_with_its_usage_and_its_options():
         ("scalemark report --format p", "plain,pdf\nplain,png"),
         ("scalemark run qcnn", "plain,qcnn_layer"),
         ("scalemark table naps", ""),
+        ("scalemark run qcnn_layer --backend li", "plain,lightning"),
+        ("scalemark sweep allreduce --set dtype=float6", "plain,dtype=float64"),
     ],
 )
 def test_the_shell_completes(words, completed):

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import re
 
 import pytest
 
@@ -113,14 +114,66 @@ def test_text_shows_scaling_and_the_fastest_backend(make_row, draw):
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
-def test_text_keeps_to_the_width_and_always_shows_the_case_its_time_and_efficiency(make_row, draw, width):
+def test_text_keeps_to_the_width_and_always_shows_the_case_its_time_interval_and_efficiency(make_row, draw, width):
     base = "invented.fast.n1r1t1.0"
     rows = [make_row(ranks, speedup=1.0, efficiency=1 / ranks, base_case_id=base) for ranks in (1, 2)]
     text = draw(*rows, width=width)
     assert max(map(len, text.splitlines())) <= width
-    for name in ("backend", "ranks", "median", "efficiency"):
-        assert name in text
-    assert ("p99" in text) == (width >= 120)
+    (head,) = [line.split() for line in text.splitlines() if "backend" in line]
+    assert {"backend", "ranks", "median", "±", "efficiency"} <= set(head)
+    assert ("p99" in head) == (width >= 120)
+
+
+def test_what_all_rows_share_stands_below_and_takes_no_room(make_row, draw):
+    parameters = {name: "a word that takes room" for name in ("storage", "form")}
+    rows = [make_row(backend=name, parameters={**parameters, "storage": name * 9}) for name in ("fast", "slow")]
+    text = draw(*rows, width=60)
+    (head,) = [line.split() for line in text.splitlines() if "backend" in line]
+    assert head == ["storage", "backend", "median", "±"]
+    assert "form=a word that takes room · device cpu · stack bare" in text
+    assert "nodes 1 · ranks 1 · threads 1" in " ".join(text.split())
+
+
+def test_empty_parameters_go_without_saying(make_row, draw):
+    assert "dataset" not in draw(make_row(parameters={"dataset": "", "seed": 0}))
+    assert "seed=0 · device" in draw(make_row(parameters={"dataset": "", "seed": 0}))
+
+
+def test_nothing_scales_at_a_single_rank_count(make_row, draw):
+    assert "strong" not in draw(make_row(2), make_row(2, "slow"))
+
+
+def test_the_figure_that_a_kernel_names_first_stands_before_rates_and_bounds_where_there_is_little_room(make_row, draw):
+    settings = {"peer_speedup": 2.0, "bound": "network latency", "fraction_of_bound": 0.5}
+    figures = {"bubble": 0.25, "least": 0.125}
+    piped = make_row(figures=figures, figure_units=dict.fromkeys(figures, ""), **settings)
+    local = make_row(backend="local", figures={"exposed": 1e-3}, figure_units={"exposed": "s"}, **settings)
+    order = ["bubble", "exposed", "vs", "step/s", "of", "least", "bound"]
+    for width in range(40, 120):
+        lines = draw(piped, local, width=width).splitlines()
+        words = next(line for line in lines if line.startswith("backend")).split()
+        shown = [name in words for name in order[: 2 + (width > 80) * 2]]
+        assert shown == sorted(shown, reverse=True), width
+    assert {"bubble", "exposed"} <= set(draw(piped, local, width=60).split())
+
+
+def test_columns_without_room_are_counted_and_the_width_that_they_take_is_told_right(make_row, draw):
+    last = draw(make_row(), width=75).splitlines()[-1]
+    count, wanted = map(int, re.fullmatch(r"(\d+) more columns .*COLUMNS=(\d+).* --format csv", last).groups())
+    assert count > 1
+    assert "wider terminal" not in draw(make_row(), width=wanted)
+    assert "1 more column " in draw(make_row(), width=wanted - 1)
+
+
+def test_the_legend_explains_the_columns_that_are_shown_and_no_others(make_row, draw):
+    legend = draw(make_row(), width=200).splitlines()[-1]
+    assert legend.startswith("median: ")
+    assert "±: " in legend
+    for absent in ("speed-up", "vs slowest", "of bound", "✗", "~"):
+        assert absent not in legend
+    peers = draw(make_row(peer_speedup=2.0), make_row(2, backend="slow", status="missing"), width=400)
+    assert "vs slowest: " in peers
+    assert "✗: not a result" in peers
 
 
 def test_text_marks_what_is_no_result_and_says_why(make_row, draw):
@@ -134,7 +187,7 @@ def test_text_marks_what_is_no_result_and_says_why(make_row, draw):
     marked = [line for line in text.splitlines() if line.startswith("✗")]
     assert sum("12.3 µs" in line for line in marked) == 1
     assert sum("out of memory" in line for line in marked) == 2
-    assert "✗ the check failed: error 0.3  invented.fast.n1r2t1.0" in text
+    assert "✗ the check failed: error 0.3  invented fast, ranks 2" in text
     assert "✗ missing: not measured yet" in text
     assert "and 2 more" in text
 
@@ -163,8 +216,22 @@ def test_the_limit_stands_beside_how_near_it_is_and_beyond_it_is_marked(draw, ma
     )
     assert "42 %  memory" in text
     assert "! 130 %  network latency" in text
-    assert "! faster than the limit of network latency allows" in text
-    assert "invented.fast.n1r2t1.0" in text.partition("! faster")[2]
+    assert "! faster than the limit of network latency allows: most likely the machine was busy" in text
+    assert "invented fast, ranks 2" in text.partition("! faster")[2]
+
+
+def test_beyond_the_limit_is_said_without_a_mark_where_the_marked_column_has_no_room(draw, make_row):
+    text = draw(make_row(bound="memory", fraction_of_bound=1.3), width=40)
+    assert "of bound" not in text
+    assert "faster than the limit of memory allows" in text
+    assert "!" not in text
+
+
+def test_times_near_the_resolution_of_the_clock_are_marked_and_the_mark_is_explained(draw, make_row):
+    text = draw(make_row(median_s=3.9e-6, resolution_s=40e-9), make_row(2, median_s=4.1e-6, resolution_s=40e-9))
+    assert "~ 3.90 µs" in text
+    assert text.count("~") == 2
+    assert "~ shorter than 100 steps of the clock (40.0 ns), so samples may be wrong by over 1 %" in text
 
 
 def test_a_row_at_its_limit_is_not_complained_of(draw, make_row):

@@ -74,3 +74,11 @@ def test_a_duration_keeps_three_digits(seconds):
     factor = {"s": 1, "ms": 1e-3, "µs": 1e-6, "ns": 1e-9}[unit]
     assert float(number) * factor == pytest.approx(seconds, rel=5.1e-3)
     assert float(number) < 1000 or unit == "s"
+
+
+@pytest.mark.parametrize(
+    ("count", "thing", "said"),
+    [(1, "launch", "1 launch"), (2, "launch", "2 launches"), (0, "case", "0 cases"), (1200, "run", "1,200 runs")],
+)
+def test_counted(count, thing, said):
+    assert units.counted(count, thing) == said

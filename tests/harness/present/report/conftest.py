@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.analyse import scaling
+from harness.analyse import tabulate
 from harness.present.report.content import Report
 from harness.store.manifest import write_manifest
 from harness.store.record import Environment
@@ -34,6 +34,7 @@ def write_sweep(tmp_path, make_case, make_record, make_sweep) -> Callable[..., P
         samples: int = 20,
         kernels: int = 1,
         factor: float = 1.0,
+        commit: str = "",
     ) -> Path:
         folder = tmp_path / name
         generator = np.random.default_rng(0)
@@ -51,7 +52,9 @@ def write_sweep(tmp_path, make_case, make_record, make_sweep) -> Callable[..., P
                             settings = {
                                 "rank_median_s": (step_s * np.linspace(0.9, 1.1, ranks)).tolist(),
                                 "work": Work(items=10.0, item="step", flops=1e6 / ranks, memory_bytes=1e6 / ranks),
-                                "environment": environment(),
+                                "environment": environment(commit),
+                                "run_id": f"{repeat:03d}-{commit or 'first'}",
+                                "ended": f"2026-01-01T00:00:0{commit[:1]}" if commit else "",
                             }
                             write_record(folder, make_record(case, drawn_s.tolist(), repeat, **settings))
                         cases.append(case)
@@ -61,11 +64,12 @@ def write_sweep(tmp_path, make_case, make_record, make_sweep) -> Callable[..., P
     return write
 
 
-def environment() -> Environment:
+def environment(commit: str = "") -> Environment:
     return Environment(
         hosts=["node1"], cpu={"model": "<b>Abacus</b>", "cores": 16}, memory_bytes=2**34, gpus=[],
         operating_system="Invented 1.0", python="3.11.0", libraries={"numpy": "2.0"}, mpi={"library": "MPI"},
-        code={"version": "0"}, placement={"ranks": [{"rank": 0, "cores": [0]}]}, variables={}, load_average=0.5,
+        code={"version": "0", "commit": commit}, placement={"ranks": [{"rank": 0, "cores": [0]}]}, variables={},
+        load_average=0.5,
     )  # fmt: skip
 
 
@@ -86,6 +90,6 @@ def make_report() -> Callable[[Path], Report]:
     """The report on all sweeps of a results folder."""
 
     def make(results: Path) -> Report:
-        return gather(results, [scaling.make_table(results, "trial")])
+        return gather(results, [tabulate.make_table(results, "trial")])
 
     return make

@@ -100,6 +100,7 @@ def test_what_changed_names_the_cases_that_did(write_sweep, make_report):
     words = " ".join(Reader(render_page(msgspec.structs.replace(make_report(new), changes=table))).words)
     assert "20 slower" in words
     assert "1.30×" in words
+    assert "invented0 worst, ranks 16" in words
 
 
 def test_five_hundred_cases_make_a_small_page_quickly(write_sweep, make_report):

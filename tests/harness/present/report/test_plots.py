@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.present.report.kernel_section import kernel_plots
+from harness.present.report.page import render_page
 from harness.present.report.plots import Area, Curve, Dots, linear_axis, log_axis, measured_axis
 from harness.store.manifest import write_manifest
 from harness.store.write import write_record
@@ -70,6 +71,29 @@ def test_distributions_hold_every_case_and_ranks_every_rank(plots):
     assert len(shares) == 4 * (2 + 4 + 8 + 16)
     assert min(shares) == pytest.approx(0.9)
     assert max(shares) == pytest.approx(1.1)
+
+
+def test_the_past_of_a_case_has_a_level_for_each_segment_and_is_told_first(write_sweep, make_report):
+    for index, factor in enumerate((1.0, 1.0, 1.0, 1.3, 1.3, 1.3)):
+        folder = write_sweep(factor=factor, commit=f"{index}abcdef0123", samples=5)
+    report = make_report(folder)
+    plots = [plot for plot in kernel_plots(report.sections[0]) if ".history." in plot.name]
+    assert len(plots) == 12
+    before, after = (mark for mark in plots[0].marks if isinstance(mark, Curve))
+    assert after.points[0][1] / before.points[0][1] == pytest.approx(1.3, rel=0.03)
+    assert "after 2abcdef012" in after.tip
+    (dots,) = (mark for mark in plots[0].marks if isinstance(mark, Dots))
+    assert len(dots.dots) == 6
+    assert all(dot.low <= dot.y <= dot.high for dot in dots.dots)
+    page = render_page(report)
+    assert "Of 20 cases with a past, 20 changed in it." in page
+    assert page.index("worse</span>") < page.index("Time of a step")
+
+
+def test_one_commit_is_no_past(write_sweep, make_report):
+    report = make_report(write_sweep())
+    assert report.sections[0].histories == []
+    assert "with a past" not in render_page(report)
 
 
 def test_the_roof_is_bandwidth_and_then_arithmetic(tmp_path, make_case, make_record, make_sweep, make_report):

@@ -1,101 +1,12 @@
-import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from harness.analyse.scaling import make_rows, make_table
-from harness.case import Scale
+from harness.analyse.tabulate import make_rows, make_table
 from harness.store.manifest import write_manifest
-from harness.store.read import Run
-from harness.store.record import Stack
+from harness.store.record import Stack, Timer
 from harness.store.write import write_record
-from kernels.api import Check, InputError, Work
+from kernels.api import Check, InputError
 
 WRONG = Check(error=1.0, tolerance=1e-9, reference="itself")
-
-
-@pytest.fixture(scope="session")
-def rows_of(make_sweep):
-    """The table rows of records, as read back from JSON, by (backend, ranks, stack)."""
-
-    def rows(records, cases=None, **settings):
-        cases = cases or list({record.case.id: record.case for record in records}.values())
-        runs = [msgspec.json.decode(msgspec.json.encode(record), type=Run) for record in records]
-        return {(row.backend, row.ranks, row.stack): row for row in make_rows(make_sweep(cases, **settings), runs)}
-
-    return rows
-
-
-def test_strong_scaling_is_t1_over_tp(rows_of, make_case, make_record):
-    times = {1: 8.0, 2: 5.0, 4: 4.0}
-    rows = rows_of([make_record(make_case(ranks), [time]) for ranks, time in times.items()])
-    for ranks, time in times.items():
-        row = rows["plain", ranks, "bare"]
-        assert row.speedup == pytest.approx(8.0 / time)
-        assert row.efficiency == pytest.approx(8.0 / time / ranks)
-        assert row.base_case_id == make_case(1).id
-        assert (row.rate, row.rate_unit) == (pytest.approx(1 / time), "step/s")
-
-
-def test_weak_scaling_is_the_scaled_speedup(rows_of, make_case, make_record):
-    records = [
-        make_record(make_case(ranks, parameters={"batch": 8 * ranks}), [time], work=Work(items=8 * ranks, item="image"))
-        for ranks, time in ((1, 1.0), (2, 1.25))
-    ]
-    row = rows_of(records, mode="weak")["plain", 2, "bare"]
-    assert row.speedup == pytest.approx(2 / 1.25)
-    assert row.efficiency == pytest.approx(1 / 1.25)
-    assert row.rate == pytest.approx(16 / 1.25)
-
-
-@given(
-    base_s=st.floats(1e-6, 1e3),
-    ranks=st.lists(st.integers(1, 4096), min_size=2, max_size=6, unique=True),
-    weak=st.booleans(),
-)
-def test_perfect_scaling_has_efficiency_one(rows_of, make_case, make_record, base_s, ranks, weak):
-    records = [
-        make_record(
-            make_case(count),
-            [base_s if weak else base_s / count],
-            work=Work(items=count if weak else 1.0, item="step"),
-        )
-        for count in ranks
-    ]
-    for row in rows_of(records, mode="weak" if weak else "strong").values():
-        assert row.efficiency == pytest.approx(1.0)
-        assert row.speedup == pytest.approx(row.ranks / min(ranks))
-
-
-def test_mode_none_has_rates_but_no_speedup(rows_of, make_case, make_record):
-    for row in rows_of([make_record(make_case(ranks)) for ranks in (1, 2)], mode="none").values():
-        assert (row.rate, row.speedup, row.efficiency, row.base_case_id) == (1.0, None, None, None)
-
-
-def test_backends_threads_devices_and_stacks_are_series_of_their_own(rows_of, make_case, make_record):
-    image = Stack(name="image", sha256="b" * 64)
-    cases = [
-        make_case(2),
-        make_case(4, backend="other"),
-        make_case(scale=Scale(1, 8, threads=2)),
-        make_case(16, device="cuda"),
-    ]
-    for row in rows_of([make_record(case, stack=stack) for case in cases for stack in (Stack(), image)]).values():
-        assert row.base_case_id == row.case_id
-        assert row.stack in ("bare", "b" * 12)
-
-
-def test_peers_are_compared_at_the_same_parameters_and_scale(rows_of, make_case, make_record):
-    rows = rows_of(
-        [
-            make_record(make_case(1, "slow"), [6.0]),
-            make_record(make_case(1, "fast"), [2.0]),
-            make_record(make_case(2, "fast"), [1.0]),
-        ]
-    )
-    assert rows["slow", 1, "bare"].peer_speedup == pytest.approx(1.0)
-    assert rows["fast", 1, "bare"].peer_speedup == pytest.approx(3.0)
-    assert rows["fast", 2, "bare"].peer_speedup is None
 
 
 def test_wrong_answer_is_bad_and_neither_base_nor_peer(rows_of, make_case, make_record):
@@ -188,6 +99,13 @@ def test_table_of_a_results_folder_is_bad_with_missing_cases_and_names_damage(
     assert "foreign.json" in table.damages[0]
 
 
+def test_a_row_knows_the_coarsest_step_of_its_launches_clocks(rows_of, make_case, make_record):
+    timers = [Timer(clock="x", resolution_s=resolution_s, cost_s=1e-8) for resolution_s in (2e-8, 5e-8, 3e-8)]
+    rows = rows_of([make_record(make_case(), [4.9e-6], repeat, timer=timer) for repeat, timer in enumerate(timers)])
+    (row,) = rows.values()
+    assert (row.resolution_s, row.is_near_clock) == (5e-8, True)
+
+
 def test_records_without_a_manifest_still_make_a_table(tmp_path, make_case, make_record):
     write_record(tmp_path, make_record(make_case()))
     table = make_table(tmp_path, "trial")
@@ -197,5 +115,5 @@ def test_records_without_a_manifest_still_make_a_table(tmp_path, make_case, make
 
 def test_unknown_sweep_is_told_with_those_that_exist(tmp_path, make_case, make_record):
     write_record(tmp_path, make_record(make_case()))
-    with pytest.raises(InputError, match="other: not found; right would be a measured sweep: trial"):
+    with pytest.raises(InputError, match="other: not found among measured sweeps; right would be: trial"):
         make_table(tmp_path, "other")
