@@ -5,9 +5,13 @@ python3 -m venv .venv && .venv/bin/pip install nox && .venv/bin/nox -s sweep
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import shutil
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import nox
@@ -17,7 +21,19 @@ nox.options.default_venv_backend = "none"
 nox.options.sessions = ["tests", "lint"]
 
 ROOT = Path(__file__).parent
-EXTRAS = "peers,report,dev"
+EXTRAS = "peers,studies,report,dev"
+TENSORFLOW = "tensorflow-cpu==2.21.0"
+# tests that time the machine, beside which nothing may run
+ALONE = [
+    ROOT / "tests" / "kernels" / "calibration",
+    ROOT / "tests" / "harness" / "measure" / "test_global_clock.py",
+    ROOT / "tests" / "harness" / "measure" / "test_synchronisation.py",
+    ROOT / "tests" / "harness" / "present" / "report" / "test_page.py",
+]
+# journeys that wait for clocks more than they work, and need no image
+FAULTS = ROOT / "tests" / "journeys" / "test_cluster.py"
+# what the cluster's tests run in; `scalemark build` without names builds an image for each kernel
+IMAGES = ["nothing", "allreduce", "input_pipeline", "mtl_step", "circuit_sim", "qcnn_layer"]
 BIN = Path(sys.executable).parent
 
 
@@ -53,9 +69,16 @@ def sweep(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """All tests that need no cluster."""
+    """All tests that need no cluster: two files at a time, and those that time the machine alone."""
     install(session)
-    session.run(sys.executable, "-m", "pytest", "-m", "not cluster", *session.posargs)
+    pytest = [sys.executable, "-m", "pytest", "-m", "not cluster"]
+    if session.posargs:
+        session.run(*pytest, *session.posargs)
+        return
+    # tests start more ranks than there are cores: those that wait give way
+    env = {"OMP_NUM_THREADS": "1", "MPIR_CVAR_POLLS_BEFORE_YIELD": "1"}
+    session.run(*pytest, "--numprocesses=2", "--dist=loadfile", *(f"--ignore={path}" for path in ALONE), env=env)
+    session.run(*pytest, *map(str, ALONE))
 
 
 @nox.session
@@ -75,13 +98,58 @@ def cluster(session: nox.Session) -> None:
     install(session)
     scripts = ROOT / "tests" / "cluster"
     session.env["SCALEMARK_IMAGES"] = str(ROOT / "images")
+    pytest = [sys.executable, "-m", "pytest", "-m", "cluster"]
     session.run(str(scripts / "setup-apptainer.sh"), external=True)
     session.run(str(scripts / "start-slurm.sh"), "4", "2", external=True)
     try:
-        session.run(str(BIN / "scalemark"), "build")
-        session.run(sys.executable, "-m", "pytest", "-m", "cluster", *session.posargs)
+        with building(session):
+            # faults are mostly waited for: time in which the machine can build
+            if not session.posargs:
+                session.run(*pytest, str(FAULTS))
+        session.run(*pytest, *(session.posargs or [f"--ignore={FAULTS}"]))
     finally:
         session.run(str(scripts / "stop-slurm.sh"), external=True)
+
+
+@contextlib.contextmanager
+def building(session: nox.Session) -> Iterator[None]:
+    """Build the images behind whatever is done meanwhile, with what it leaves of the machine."""
+    command = ["nice", str(BIN / "scalemark"), "build", *IMAGES]
+    session.log(" ".join(command))
+    env = {**os.environ, **session.env}
+    process = subprocess.Popen(command, env={name: value for name, value in env.items() if value is not None})
+    try:
+        yield
+        if process.wait():
+            session.error("the images could not be built")
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@nox.session(venv_backend="venv", reuse_venv=True)
+def tensorflow(session: nox.Session) -> None:
+    """An environment of its own with TensorFlow, for the backend tf.data of input_pipeline."""
+    session.install("--quiet", TENSORFLOW)
+    python = Path(session.bin, "python")
+    session.run(str(python), "-c", "import tensorflow", env={"TF_CPP_MIN_LOG_LEVEL": "3"})
+    session.log(f"export SCALEMARK_TENSORFLOW_PYTHON={python.absolute()}")
+
+
+@nox.session
+def horovod(session: nox.Session) -> None:
+    """Build Horovod over MPI and Gloo against the torch that is installed, in some four minutes, and install it."""
+    for tool in ("g++", "cmake", "make"):
+        if shutil.which(tool) is None:
+            session.error(f"the horovod session needs {tool}: Horovod has no wheels, it is compiled here")
+    install(session)
+    pip(session, "cffi", "cloudpickle", "packaging", "psutil", "pyyaml", "setuptools", "wheel")
+    built_with = dict.fromkeys(["PYTORCH", "MPI", "GLOO"], "WITH") | dict.fromkeys(["TENSORFLOW", "MXNET"], "WITHOUT")
+    session.env.update({f"HOROVOD_{word}_{name}": "1" for name, word in built_with.items()})
+    session.env.update(
+        MPI_HOME=sys.prefix, CXX=str(ROOT / "containers" / "cxx17"), MAKEFLAGS=f"-j{len(os.sched_getaffinity(0))}"
+    )
+    pip(session, "--no-cache-dir", "--no-build-isolation", "--no-deps", "horovod")
 
 
 @nox.session

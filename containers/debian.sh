@@ -11,9 +11,11 @@ if [ -z "$mirror" ] || [ "$(id -u)" != 0 ] || ! command -v mmdebstrap >/dev/null
     echo "debian.sh: needs root, mmdebstrap and a Debian machine's package sources; build from a registry instead" >&2
     exit 2
 fi
-mmdebstrap --quiet --variant=minbase --dpkgopt=force-unsafe-io \
+# in a mount namespace of its own: killed, it would leave this machine's /dev and /proc mounted in the folder, for whoever
+# clears the folder away to empty
+unshare --mount mmdebstrap --quiet --variant=minbase --dpkgopt=force-unsafe-io \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' --include=python3,python3-venv,ca-certificates \
     bookworm "$folder" "$mirror"
 # `apptainer build --fakeroot` may not make device nodes
-find "$folder/dev" -mindepth 1 -delete
+find "$folder/dev" -xdev -mindepth 1 -delete

@@ -1,12 +1,13 @@
 #!/bin/bash
-# What optional tests need on a Debian machine, as root: Chromium for the report's page, SimGrid for projections.
+# What optional tests need on a Debian machine, as root: Chromium for the report's page, SimGrid for projections, mbw as
+# the referee of calibrations, DALI as a peer of the input pipeline.
 # Links Debian's SimGrid module into the environment of the Python given, which must be of Debian's version.
 # usage: setup-optional.sh PYTHON
 set -euo pipefail
 python=$1
 
 missing=
-for package in chromium python3-simgrid; do
+for package in chromium python3-simgrid mbw; do
     dpkg-query -W -f='${db:Status-Status}' $package 2>/dev/null | grep -qx installed || missing="$missing $package"
 done
 if [ -n "$missing" ]; then
@@ -18,3 +19,6 @@ fi
 module=$(dpkg -L python3-simgrid | grep "/simgrid.*\.so$")
 ln -sf "$module" "$("$python" -c 'import sysconfig; print(sysconfig.get_path("platlib"))')/"
 "$python" -c 'import simgrid'
+
+# runs on the CPU too
+"$python" -m pip install --quiet --disable-pip-version-check --constraint "$(dirname "$0")/../constraints.txt" nvidia-dali-cuda130

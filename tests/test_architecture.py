@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import graphlib
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -11,16 +13,18 @@ ROOT = Path(__file__).parent.parent
 # a room may import itself and these; rooms are named by their longest prefix
 ARROWS = {
     "kernels": {"kernels"},
+    "harness.lifetime": set(),
     "harness.statistics": set(),
-    "harness.case": {"kernels.api", "kernels.registry"},
+    "harness.case": {"kernels.api", "kernels.explain", "kernels.registry"},
     "harness.store": {"harness.case", "kernels"},
     "harness.measure": {
-        "harness.case", "harness.store", "harness.statistics", "kernels.api", "kernels.calibration", "kernels.registry",
+        "harness.case", "harness.lifetime", "harness.store", "harness.statistics", "kernels.api",
+        "kernels.calibration", "kernels.registry",
     },
-    "harness.launch": {"harness.case", "harness.store", "kernels"},
+    "harness.launch": {"harness.case", "harness.lifetime", "harness.store", "kernels"},
     "harness.analyse": {
         "harness.case", "harness.store", "harness.statistics", "kernels.api", "kernels.calibration.limits",
-        "kernels.registry",
+        "kernels.explain", "kernels.registry",
     },
     "harness.doctor": {
         "harness.case", "harness.launch", "harness.measure.clock", "harness.measure.energy", "harness.store", "kernels",
@@ -51,12 +55,16 @@ def _within(name: str, rooms: set[str]) -> bool:
     return any(name == room or name.startswith(f"{room}.") for room in rooms)
 
 
+def _name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
 MODULES = sorted(path for top in ("kernels", "harness") for path in (ROOT / top).rglob("*.py"))
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_module_imports_only_from_the_rooms_it_may(path: Path) -> None:
-    module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    module = _name(path)
     room = max((room for room in ARROWS if _within(module, {room})), key=len, default=None)
     if room is None:
         assert module == "harness"
@@ -67,3 +75,19 @@ def test_a_module_imports_only_from_the_rooms_it_may(path: Path) -> None:
 
 def test_kernels_are_usable_without_the_harness() -> None:
     assert not any(name.startswith("harness") for path in (ROOT / "kernels").rglob("*.py") for name in _imports(path))
+
+
+@pytest.mark.parametrize("depth", [2, 9], ids=["rooms", "modules"])
+def test_nothing_imports_in_a_circle(depth: int) -> None:
+    known = {_name(path) for path in MODULES}
+    graph = defaultdict(set)
+    for path in MODULES:
+        place = _cut(_name(path), depth)
+        for name in _imports(path):
+            module = name if name in known else name.rpartition(".")[0]
+            graph[place] |= {_cut(module, depth)} - {place}
+    graphlib.TopologicalSorter(graph).prepare()
+
+
+def _cut(module: str, depth: int) -> str:
+    return ".".join(module.split(".")[:depth])

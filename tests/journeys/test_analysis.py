@@ -37,7 +37,9 @@ def test_a_projection_from_measured_allreduces_shows_them_beside_its_predictions
     text = scalemark("project", "allreduce", "--nodes", "2,1024").stdout
     assert "at measured points" in text
     assert "taken as within nodes" in text
+    assert "only measured allreduces of mpi4py count (--exchange)" in text
     assert "adding nodes pays up to" in text
+    assert "as long as twice as many do at least 1.1 times as much in a second" in text
     assert "Computed from a model, not measured" in text
 
 
@@ -48,6 +50,7 @@ def test_links_can_be_given_and_bad_questions_get_one_line(scalemark: Scalemark)
     for arguments, words in (
         (["project", "nothing", *links], "'nothing', right would be"),
         (["project", "allreduce"], "found 0 measured allreduces"),
+        (["project", "allreduce"], "only measured allreduces of mpi4py count (--exchange)"),
         (["project", "mtl_step", *links], "no right result on 1 rank"),
         (["project", "allreduce", *links, "--topology", "star"], "'star'; right would be all"),
     ):

@@ -102,6 +102,15 @@ def test_a_baseline_is_saved_compared_shown_and_removed(scalemark: Scalemark) ->
     assert "baseline 'main' not found" in gone.stderr
 
 
+def test_forgetting_can_be_tried_first(scalemark: Scalemark) -> None:
+    write_results("results")
+    tried = scalemark("forget", "naps", "*.1", "--dry-run")
+    assert (tried.returncode, tried.stdout) == (0, "faulty.python.1\n")
+    assert "would forget 1 case with 5 files" in tried.stderr
+    done = scalemark("forget", "naps", "*.1")
+    assert (done.stdout, Path("results/runs/naps/faulty.python.1").exists()) == (tried.stdout, False)
+
+
 def test_packed_files_are_results_like_any_other(scalemark: Scalemark) -> None:
     write_results("results")
     done = scalemark("pack", "all.parquet")

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from harness.store.record import Record
+from kernels.data.records import ensure_dataset
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(590)]
 
@@ -46,6 +47,9 @@ def run_record(*command: str) -> Record:
 
 
 def test_all_five_kernels_sweep_over_nodes_in_their_images(scalemark: Scalemark) -> None:
+    # made once and here, where one rank does not make them while the others of an allocation wait
+    for records, shards in [(128, 4), (256, 8), (512, 16)]:
+        ensure_dataset(records, shards, seed=0)
     write_site()
     done = scalemark("sweep", "cluster", "--site", "./site.toml", "--stack", "auto", "--format", "json", timeout=570)
     assert done.returncode == 0, done.stderr
@@ -99,13 +103,14 @@ def test_bare_and_image_stand_side_by_side(scalemark: Scalemark) -> None:
     assert record["environment"]["code"]["commit"] is not None
 
 
-def test_ranks_in_an_image_see_no_home_and_alone_no_network() -> None:
+def test_ranks_in_an_image_see_no_home_and_alone_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from harness.case import Scale
     from harness.launch import container
     from harness.store.record import Stack
 
     stack = Stack(name="allreduce.sif", sha256="0" * 64, path=ALLREDUCE)
-    folder = Path.cwd() / "results" / "launches" / "s" / "1"
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "results" / "launches" / "s" / "1"
     command = container.rank_command(stack, Scale(), folder, ())
     before = command[: command.index(ALLREDUCE) + 1]
     folder.mkdir(parents=True)

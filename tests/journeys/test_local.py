@@ -136,11 +136,30 @@ def test_the_command_line_chooses_windows_for_a_sweep_file_and_the_record_says_s
     assert row["samples"] == len(record["samples_s"]) - len(record["missed_window"]) > 0
 
 
+def test_a_backend_that_cannot_run_here_is_told_before_anything_is_written(scalemark: Scalemark) -> None:
+    done = scalemark("run", "faulty", "--backend", "absent")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "scalemark: faulty on absent cannot run here: needs a machine that nobody has\n"
+    done = scalemark("sweep", "faulty", "--backend", "absent,python", "--dry-run", "--format", "json")
+    assert done.returncode == 0
+    assert "faulty on absent cannot run here: needs a machine that nobody has" in done.stderr
+    assert json.loads(done.stdout)[0]["parameters"]["fault"] == "none"
+    assert not Path("results").exists()
+
+
+def test_a_backend_that_cannot_run_where_the_ranks_are_is_a_row_that_says_so(scalemark: Scalemark) -> None:
+    done = scalemark("sweep", "faulty", "--backend", "absent,python", "--repeats", "1", "--format", "json")
+    assert done.returncode == 1
+    absent, python = json.loads(done.stdout)
+    assert (absent["status"], python["status"]) == ("unavailable", "ok")
+    assert absent["message"].endswith("faulty on absent: needs a machine that nobody has")
+
+
 def test_a_dry_run_shows_cases_and_time_and_measures_nothing(scalemark: Scalemark) -> None:
     done = scalemark(*SLOW_NAPS, "--dry-run")
     assert done.returncode == 0
     assert done.stdout.count("faulty") == 6
-    assert "12 runs lie ahead, at most about" in done.stdout
+    assert "12 runs lie ahead, at least about" in done.stdout
     assert not Path("results").exists()
 
 
@@ -161,7 +180,7 @@ def test_list_says_what_cannot_run_here_and_why(scalemark: Scalemark) -> None:
         (["run", "nothing", "--set", "index"], ["'index'", "NAME=VALUE"]),
         (["run", "nothing", "--set", "index=one"], ["index", "'one'", "int"]),
         (["run", "nothing", "--set", "index=-1"], ["index", ">= 0", "-1"]),
-        (["run", "nothing", "--set", "message_bytes=1"], ["message_bytes", "it has index"]),
+        (["run", "nothing", "--set", "message_bytes=1"], ["message_bytes", "right would be: index"]),
         (["run", "nothing", "--ranks-per-node", "999"], ["999 ranks", "cores"]),
         (["sweep", "nothing", "--nodes", "1,x"], ["'1,x'", "1,2,4"]),
         (["sweep", "missing.toml"], ["missing.toml", "No such file"]),
@@ -190,9 +209,10 @@ def test_a_record_cut_in_half_is_named_and_the_rest_still_make_a_table(scalemark
     victim = sorted(records())[0]
     victim.write_bytes(victim.read_bytes()[: victim.stat().st_size // 2])
     done = scalemark("table", "naps", "--format", "json")
-    assert done.returncode == 2
-    assert victim.name in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    assert done.returncode == 1
+    damage, reason = done.stderr.splitlines()
+    assert victim.name in damage
+    assert "exit code 1: 1 case failed, missing or wrong in naps" in reason
     assert len(json.loads(done.stdout)) == 2
     assert len(records()) == 4
 

@@ -10,12 +10,13 @@ def test_a_page_and_figures_tell_what_was_measured_and_what_went_wrong(scalemark
     assert scalemark("baseline", "save", "before").returncode == 0
     assert scalemark("run", "faulty", "--set", "fault=wrong", "--budget-s", "0.05").returncode == 1
     done = scalemark("report", "--against", "@before")
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", "scalemark: wrote report.html\n")
+    why = "scalemark: exit code 1: 1 case failed, missing or wrong in run\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"scalemark: wrote report.html\n{why}")
     page = Path("report.html").read_text(encoding="utf-8")
     assert "What went wrong" in page
     assert "1 failed, 1 inconclusive: time against @before" in page
     done = scalemark("report", "--format", "svg", "--output", "figures")
-    assert done.stderr == "scalemark: wrote 1 figure to figures\n"
+    assert done.stderr == f"scalemark: wrote 1 figure to figures\n{why}"
     assert [path.name for path in Path("figures").iterdir()] == ["run.faulty.samples.svg"]
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ctypes
 import os
 import time
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from kernels.api import Backend, Check, InputError, Kernel, Parameters, Work, Workload
+from kernels.api import Backend, Check, InputError, Kernel, Parameters, Work, Workload, tell
 
 MEMORY_BYTES = 1 << 60
 # more than a job of the tests is allowed, less than a machine has
@@ -21,9 +21,15 @@ class FaultyParameters(Parameters, frozen=True):
     rank: Annotated[int, Meta(ge=0, description="the rank that goes wrong")] = 0
     step_s: Annotated[float, Meta(ge=0)] = 0.001
     index: int = 0
+    says: str = ""
 
 
 class Faulty(Workload):
+    def __init__(self, parameters: FaultyParameters, comm: Any, device: str) -> None:
+        super().__init__(parameters, comm, device)
+        if parameters.says:
+            tell(parameters.says)
+
     def step(self) -> None:
         time.sleep(self.parameters.step_s)
         if self.comm.rank == self.parameters.rank:
