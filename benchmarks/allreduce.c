@@ -1,10 +1,11 @@
 /* The independent referee of the allreduce kernel's backend `mpi`: the same measurement in plain C.
  *
- *     mpicc -O2 allreduce.c -o allreduce && mpiexec -n 2 ./allreduce single|multiple STEPS MESSAGE_BYTES...
+ *     mpicc -O2 allreduce.c -o allreduce && mpiexec -n 2 ./allreduce plain|multiple STEPS MESSAGE_BYTES...
  *
- * The first word is what MPI is told of threads. For every message, of float32, STEPS calls of MPI_Allreduce, a barrier
- * before each; rank 0 prints a line: "c", the message's bytes and the median, in seconds, of the slowest rank's time.
- * As many steps before those are warm-up. Exit code 1 when a sum is wrong, 2 when a word is missing.
+ * The first word is how MPI is started: by MPI_Init, or for calls from several threads. For every message, of float32,
+ * STEPS calls of MPI_Allreduce, a barrier before each; rank 0 prints a line: "c", the message's bytes and the median, in
+ * seconds, of the slowest rank's time. As many steps before those are warm-up. Exit code 1 when a sum is wrong, 2 when a
+ * word is missing.
  */
 #include <mpi.h>
 #include <stdio.h>
@@ -49,8 +50,10 @@ int main(int count, char **words)
     int rank, ranks, provided, right = 1;
     if (count < 4)
         return 2;
-    int level = strcmp(words[1], "multiple") ? MPI_THREAD_SINGLE : MPI_THREAD_MULTIPLE;
-    MPI_Init_thread(&count, &words, level, &provided);
+    if (strcmp(words[1], "multiple"))
+        MPI_Init(&count, &words);
+    else
+        MPI_Init_thread(&count, &words, MPI_THREAD_MULTIPLE, &provided);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &ranks);
     int steps = atoi(words[2]);

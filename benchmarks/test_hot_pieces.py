@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from kernels.data.records import generate, open_dataset
+from kernels.communication.buckets import clip
+from kernels.data.dataset import open_dataset
+from kernels.data.generation import generate
 from kernels.material.tensile import draw_cards, simulate
 from kernels.quantum import QCNN, Simulator
-from kernels.quantum.circuit import hardware_efficient
+from kernels.quantum.families import hardware_efficient
 
 
 @pytest.mark.parametrize("precision", ["single", "double"])
@@ -56,6 +58,12 @@ def test_record_decode(benchmark, tmp_path: Path) -> None:
     dataset = open_dataset(tmp_path / "records")
     features, _ = benchmark(dataset.read, 0, 1024)
     assert features.shape == (1024, 1080)
+
+
+def test_gradient_clipping(benchmark) -> None:
+    gradient = torch.from_numpy(np.random.default_rng(0).standard_normal(1 << 20, np.float32))
+    benchmark(clip, gradient)
+    assert float(gradient.norm()) == pytest.approx(1, abs=1e-3)
 
 
 def test_material_update(benchmark) -> None:
