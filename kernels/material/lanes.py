@@ -18,9 +18,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from kernels.compiling import numba
 
 Array = NDArray[np.float64]
 
