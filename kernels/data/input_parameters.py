@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from kernels.api import InputError, Parameters
+from kernels.api import InputError, Parameters, divide
 from kernels.data.dataset import Dataset, open_dataset
 from kernels.data.manifest import Form
 from kernels.data.records import default_folder, ensure_dataset
@@ -70,14 +70,20 @@ def check(parameters: InputPipelineParameters, ranks: int) -> None:
     """Raise `InputError` for what cannot be divided over the ranks, and for data sets that are damaged or others."""
     check_shares("input_pipeline", "shards", parameters, ranks)
     check_at_most("input_pipeline", "shards", "records", parameters)
-    if parameters.batch * ranks > parameters.records:
-        raise InputError(
-            f"kernel input_pipeline: parameter batch: found {parameters.batch} on {ranks} ranks of "
-            f"{parameters.records} records; right would be at most {parameters.records // ranks}"
-        )
+    shards = range(parameters.shards)
+    shard_records = [len(divide(parameters.records, parameters.shards, shard)) for shard in shards]
     if parameters.dataset:
-        _check_agreement(parameters, open_dataset(Path(parameters.dataset)))
-    else:
+        dataset = open_dataset(Path(parameters.dataset))
+        _check_agreement(parameters, dataset)
+        shard_records = dataset.shard_records
+    smallest = min(sum(shard_records[shard] for shard in divide(len(shards), ranks, rank)) for rank in range(ranks))
+    if parameters.batch > smallest:
+        # such a rank would have no whole batch
+        raise InputError(
+            f"kernel input_pipeline: parameter batch: found {parameters.batch}, and the smallest share of {ranks} "
+            f"ranks has {smallest} records; right would be at most {smallest}"
+        )
+    if not parameters.dataset:
         folder = default_folder(parameters.records, parameters.shards, parameters.seed)
         for present in (folder, text_folder(folder)):
             if present.exists():

@@ -31,6 +31,10 @@ from kernels.data.torch_reader import DataLoaderReader, MemmapReader
 from kernels.declaring import cpu_only
 
 
+# four roundings to float32
+_TOLERANCE = 4 * 2.0**-24
+
+
 class InputPipeline(Workload):
     """One rank's share of an epoch, read by a `Reader` of the given kind."""
 
@@ -72,9 +76,10 @@ class InputPipeline(Workload):
     def verify(self) -> Check:
         """Deliver the last epoch again and compare every batch with the raw shards normalised in float64.
 
-        The error is the largest difference over all ranks, infinite unless every record came exactly once and in
-        another order than that of the files. The tolerance allows four float32 roundings (of the mean, the
-        difference, the scale, the product) of values as large as those that the difference is formed from.
+        The error is the largest over all ranks and columns, relative to (|raw| + |offset|)·scale with the column's
+        largest |raw|; infinite unless every record came exactly once and in another order than that of the files. The
+        tolerance is four float32 roundings u: offset and, from text, raw are each rounded once, which costs
+        u(|raw| + |offset|)·scale; difference, scale and product cost u|raw − offset|·scale each.
         """
         raw = np.concatenate([_read_independently(path, self.share.form) for path in self.share.paths])
         offset, scale = self.dataset.normalisation()
@@ -84,14 +89,14 @@ class InputPipeline(Workload):
         # within a batch the records ascend, so one batch of all has no other order
         shuffled = len(self.order) == 1 or not np.array_equal(order, in_file_order)
         errors = [0.0 if complete and shuffled else np.inf]
+        size = (np.abs(raw).max(axis=0) + np.abs(offset)) * scale
         for rows, batch in zip(self.order, self.reader.batches(self.order), strict=True):
             expected = (raw[rows] - offset) * scale
-            errors.append(np.abs(batch.numpy() - expected).max())
-        tolerance = 4 * 2.0**-24 * np.max((np.abs(raw).max(axis=0) + np.abs(offset)) * scale)
+            errors.append(np.max(np.abs(batch.numpy() - expected) / size))
         return Check(
             error=self._largest(np.nan_to_num(np.max(errors), nan=np.inf, posinf=np.inf)),
-            tolerance=self._largest(tolerance),
-            reference="shards read by another library, normalised in float64",
+            tolerance=_TOLERANCE,
+            reference="shards read by another library, normalised in float64; relative to each column's values",
         )
 
     def work(self) -> Work:
@@ -115,10 +120,11 @@ class InputPipeline(Workload):
         )
 
     def figures(self, step_s: float) -> list[Figure]:
-        """What a training step waits, bytes delivered a second over all ranks, and the page cache before an epoch."""
+        """What a training step waits, bytes delivered a second over all ranks, what was shuffled, the page cache."""
         rate = self.parameters.records * RECORD_BYTES / step_s
         figures = [
             Figure(name="delivered", value=rate, unit="B/s", better="higher"),
+            Figure(name="shuffled", value="all records" if self.comm.size == 1 else "each rank's own shards"),
             Figure(name="page_cache", value=self._page_cache()),
             *self.reader.figures(),
         ]

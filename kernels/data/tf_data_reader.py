@@ -24,6 +24,7 @@ from kernels.data.manifest import COLUMNS
 from kernels.data.share import Options, Reader, Share
 
 PYTHON_VARIABLE = "SCALEMARK_TENSORFLOW_PYTHON"
+_SHARED_MEMORY = Path("/dev/shm")
 _SERVER = Path(__file__).with_name("tf_data_server.py")
 
 
@@ -40,7 +41,16 @@ class TfDataReader(Reader):
 
     def __init__(self, share: Share, options: Options) -> None:
         super().__init__(share, options)
-        self.folder = Path(tempfile.mkdtemp(prefix="scalemark-", dir="/dev/shm"))
+        self.folder = Path(tempfile.mkdtemp(prefix="scalemark-", dir=_SHARED_MEMORY))
+        try:
+            self._start()
+        except BaseException:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
+
+    def _start(self) -> None:
+        """Start the other process, and wait until it is ready."""
+        share, options = self.share, self.options
         np.save(self.folder / "normalisation.npy", np.stack([share.offset, share.scale]))
         self.rows = np.lib.format.open_memmap(self.folder / "rows.npy", "w+", np.int64, (share.records,))
         self.log = self.folder / "log"

@@ -15,7 +15,9 @@ def test_absence_is_said_with_the_way_out(monkeypatch):
     assert "/no/such/python, which is no program" in tf_data_reader.missing()
 
 
-def test_environment_without_tensorflow_is_one_line(shares, monkeypatch):
+def test_environment_without_tensorflow_is_one_line_and_leaves_nothing(shares, monkeypatch, tmp_path):
     monkeypatch.setenv(PYTHON_VARIABLE, sys.executable)
+    monkeypatch.setattr(tf_data_reader, "_SHARED_MEMORY", tmp_path)
     with pytest.raises(InputError, match="exit code 1: ModuleNotFoundError: No module named 'tensorflow'"):
         TfDataReader(shares["binary"], Options(32, 2, 2))
+    assert not list(tmp_path.iterdir())
