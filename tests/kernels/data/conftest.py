@@ -3,12 +3,19 @@
 import numpy as np
 import pytest
 
+from kernels.data import page_cache
 from kernels.data.dataset import open_dataset, read_shard
 from kernels.data.generation import generate
 from kernels.data.share import Share
 from kernels.data.transcription import transcribe
 
 SHARDS = range(1, 4)
+
+
+@pytest.fixture(autouse=True)
+def drop_no_others_pages(monkeypatch, tmp_path):
+    """Without the superuser's privilege `page_cache.drop` leaves the tests beside this one their pages."""
+    monkeypatch.setattr(page_cache, "_DROP_CACHES", tmp_path / "no" / "such" / "file")
 
 
 @pytest.fixture(scope="session")

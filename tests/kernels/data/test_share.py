@@ -51,7 +51,7 @@ def test_cold_reader_leaves_nothing_mapped(shares, reader_type, cache):
         reader.consume(order)
         page_cache.give_up(reader.files)
         # mapped pages would stay
-        assert page_cache.resident_fraction(reader.files) == 0
+        assert page_cache.resident_fraction(reader.files) < 0.01
     reader.close()
 
 
