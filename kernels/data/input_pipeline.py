@@ -30,7 +30,6 @@ from kernels.data.tf_data_reader import TfDataReader
 from kernels.data.torch_reader import DataLoaderReader, MemmapReader
 from kernels.declaring import cpu_only
 
-
 # four roundings to float32
 _TOLERANCE = 4 * 2.0**-24
 
