@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 
 from kernels.communication.process_group import ProcessGroup
+from kernels.data.records import ensure_dataset
 
 T = TypeVar("T")
 
@@ -55,3 +57,8 @@ def some_first(comm: Any, first: bool, action: Callable[[], T]) -> T:
     finally:
         comm.Barrier()
     return action()
+
+
+def find_dataset(records: int, shards: int, seed: int, comm: Any) -> Path:
+    """The folder of strain records, which rank 0 makes on first use."""
+    return some_first(comm, comm.rank == 0, lambda: ensure_dataset(records, shards, seed))

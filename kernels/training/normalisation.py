@@ -44,8 +44,12 @@ class NormReluPool(torch.autograd.Function):
         norm: nn.BatchNorm1d,
         pool: int,
         threads: ThreadPoolExecutor,
+        told: list[Tensor] | None = None,
     ) -> Tensor:
-        """``norm`` is the layer whose weight and bias the two tensors are; its running statistics are updated."""
+        """``norm`` is the layer whose weight and bias the two tensors are; its running statistics are updated.
+
+        ``told``, if there is one, gets the sides of ReLU and pool, as `sides.taking_sides` tells them.
+        """
         rows = _rows(values)
         samples, length, channels = rows.shape
         mean, square = _sum_over_samples(threads, _add_moments, (rows,), channels) / (samples * length)
@@ -58,6 +62,9 @@ class NormReluPool(torch.autograd.Function):
         _over_samples(threads, _normalise, (rows, out.numpy()), scale.numpy(), shift.numpy(), pool)
         context.save_for_backward(values, mean, inverse, scale, shift)
         context.pool, context.threads = pool, threads
+        if told is not None:
+            positive, places = _sides(rows, scale.numpy(), shift.numpy(), pool)
+            told += [torch.from_numpy(side).transpose(1, 2) for side in (positive, places)[:pool]]
         return out.transpose(1, 2).unsqueeze(2)
 
     @staticmethod
@@ -75,25 +82,32 @@ class NormReluPool(torch.autograd.Function):
         _over_samples(
             context.threads, _denormalise, parts, constant.float().numpy(), linear.float().numpy(), *unpooling
         )
-        return out.transpose(1, 2).unsqueeze(2), (along * inverse).float(), total.float(), None, None, None
+        return out.transpose(1, 2).unsqueeze(2), (along * inverse).float(), total.float(), None, None, None, None
 
 
-def run_fused(layers: nn.Sequential, values: Tensor, threads: ThreadPoolExecutor) -> Tensor:
-    """Convolutions, each followed by normalisation and ReLU, on [N, C, L] or [N, C, 1, L]; pools and flattening.
+def run_fused(
+    layers: nn.Sequential, values: Tensor, threads: ThreadPoolExecutor, told: list[Tensor] | None = None
+) -> Tensor:
+    """Convolutions, each followed by normalisation, ReLU and perhaps a pool of 2, from [N, C, L] or [N, C, 1, L].
 
-    Channels stay last in between, which oneDNN convolves without reordering. A `network.Block`.
+    Channels stay last in between, which oneDNN convolves without reordering. ``told`` gets the sides of all ReLUs and
+    pools. Raises TypeError for layers that follow one another in another way.
     """
     values = values.unsqueeze(2) if values.dim() == 3 else values
-    following = [*layers, None, None]
-    for place, layer in enumerate(layers):
-        if isinstance(layer, nn.Conv1d):
-            weight = layer.weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
-            values = functional.conv2d(values, weight, padding=(0, layer.kernel_size[0] // 2))
-        elif isinstance(layer, nn.BatchNorm1d):
-            pool = 2 if isinstance(following[place + 2], nn.MaxPool1d) else 1
-            values = NormReluPool.apply(values, layer.weight, layer.bias, layer, pool, threads)
-        elif isinstance(layer, nn.Flatten):
-            values = values.flatten(1)
+    left = [*layers]
+    while left:
+        match left:
+            case [nn.Conv1d() as layer, *left]:
+                weight = layer.weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+                values = functional.conv2d(values, weight, padding=(0, layer.kernel_size[0] // 2))
+            case [nn.BatchNorm1d() as norm, nn.ReLU(), nn.MaxPool1d(kernel_size=2 as pool), *left]:
+                values = NormReluPool.apply(values, norm.weight, norm.bias, norm, pool, threads, told)
+            case [nn.BatchNorm1d() as norm, nn.ReLU(), *left]:
+                values = NormReluPool.apply(values, norm.weight, norm.bias, norm, 1, threads, told)
+            case [nn.Flatten(), *left]:
+                values = values.flatten(1)
+            case [layer, *_]:
+                raise TypeError(f"nothing fused for {layer}")
     return values
 
 
@@ -170,6 +184,27 @@ def _normalise(values: Floats, out: Floats, scale: Floats, shift: Floats, pool: 
                     first = rows[2 * place, channel] * scale[channel] + shift[channel]
                     second = rows[2 * place + 1, channel] * scale[channel] + shift[channel]
                     results[place, channel] = max(max(first, second), zero)
+
+
+@_jit
+def _sides(values: Floats, scale: Floats, shift: Floats, pool: int) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Where ReLU is positive, [N, L, C], and where each maximum lies, [N, L // pool, C], as on the way back."""
+    samples, length, channels = values.shape
+    positive = np.empty((samples, length, channels), np.bool_)
+    places = np.empty((samples, length // pool, channels), np.int64)
+    for sample in range(samples):
+        rows = values[sample]
+        for place in range(length):
+            for channel in range(channels):
+                positive[sample, place, channel] = rows[place, channel] * scale[channel] + shift[channel] > np.float32(
+                    0
+                )
+        for place in range(length // pool):
+            for channel in range(channels):
+                first = rows[pool * place, channel] * scale[channel] + shift[channel]
+                last = rows[pool * place + pool - 1, channel] * scale[channel] + shift[channel]
+                places[sample, place, channel] = pool * place + (pool - 1 if last > first else 0)
+    return positive, places
 
 
 @_jit

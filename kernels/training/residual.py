@@ -14,7 +14,7 @@ from kernels.communication.allreduce import optimal_traffic
 from kernels.communication.horovod_group import HorovodGroup
 from kernels.communication.process_group import ProcessGroup
 from kernels.training.data_parallel import GradientSum
-from kernels.training.sides import taking_sides
+from kernels.training.sides import TOLERANCE, gradient_error, taking_sides
 
 if TYPE_CHECKING:
     from kernels.training.horovod_resnet import HorovodResnetParameters
@@ -123,27 +123,20 @@ class ResnetStep(Workload):
         self.loss = loss.detach()
 
     def verify(self) -> Check:
-        """Relative error of the gradient of one more step, in the 2-norm, against float64 summed over the ranks.
-
-        Of some million ReLUs, rounding puts a few on the other side, and the gradient jumps there by more than all else
-        is wrong. So the reference takes the sides that the step took, and the largest value that it takes on a side
-        that is not its own is an error as well; values are normalised, so about 1.
-        """
+        """The error of one more step's gradient, as `sides.gradient_error` has it, of any rank."""
         reference = self._make_network().double()
         reference.load_state_dict(self.network.state_dict())
         with taking_sides(self.network) as sides:
             self.compute_gradients()
-        gradients = [value.grad.flatten() for value in self.network.parameters() if value.grad is not None]
-        with taking_sides(reference, sides) as doubtful:
-            part = torch.autograd.grad(self.batch_loss(reference, torch.float64), list(reference.parameters()))
-        own = torch.cat([value.flatten() for value in part]).numpy()
-        exact = np.empty_like(own)
-        self.comm.Allreduce(own, exact)
-        error = np.linalg.norm(torch.cat(gradients).double().numpy() - exact) / np.linalg.norm(exact)
-        worst = np.max([error, *(values.abs().max().item() for values in doubtful if values.numel())])
+        found = torch.cat([value.grad.flatten() for value in self.network.parameters() if value.grad is not None])
+
+        def gradient() -> Tensor:
+            parts = torch.autograd.grad(self.batch_loss(reference, torch.float64), list(reference.parameters()))
+            return torch.cat([part.flatten() for part in parts])
+
         return Check(
-            error=float(np.max(self.comm.allgather(worst))),
-            tolerance=2.0**-14,
+            error=float(np.max(self.comm.allgather(gradient_error(found, sides, reference, gradient, self.comm)))),
+            tolerance=TOLERANCE["cpu"],
             reference="the same gradient in float64, summed in float64",
         )
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import socket
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,8 @@ from kernels.api import Check, Figure, Work, Workload, divide, tell
 from kernels.communication.allreduce import optimal_traffic
 from kernels.communication.process_group import local_device
 from kernels.data.dataset import open_dataset
-from kernels.data.records import ensure_dataset
 from kernels.material.tensile import FEATURES
-from kernels.training.data_parallel import GradientSum, some_first
+from kernels.training.data_parallel import GradientSum, find_dataset, some_first
 from kernels.training.network import (
     HEADS,
     MultiTaskNetwork,
@@ -28,12 +28,10 @@ from kernels.training.network import (
     draw_keep,
     weighted_loss,
 )
+from kernels.training.sides import TOLERANCE, gradient_error, taking_sides
 
 if TYPE_CHECKING:
     from kernels.training.mtl_step import MtlStepParameters
-
-# unit roundoff of the arithmetic: float32, and on GPUs the TF32 that cuDNN convolves in
-_UNIT_ROUNDOFF = {"cpu": 2.0**-24, "cuda": 2.0**-11}
 
 
 def batch_loss(network: MultiTaskNetwork, strains: Tensor, targets: Tensor, keep: Tensor, samples: int) -> Tensor:
@@ -88,30 +86,40 @@ class MtlStep(Workload):
             torch.cuda.synchronize(self.place)
 
     def verify(self) -> Check:
-        """Relative errors, in the 2-norm, of one more step from where the last one left the network.
+        """Errors of one more step from where the last one left the network; the largest over all ranks counts.
 
-        The gradient is compared with that of the same network, dropout and batch statistics in float64, run eagerly
-        and summed over ranks in float64; the update with Adam's written out in float64 (Kingma and Ba, ICLR 2015,
-        algorithm 1) from the gradient that the step found. The larger error over all ranks counts.
-
-        The tolerance is 4 √u, not a multiple of the unit roundoff u: of all ReLUs and pools a share of about u cannot
-        be told to be on one side or the other, and the gradient jumps there.
+        The gradient is compared with that of the same network, dropout, batch statistics and sides of ReLUs and pools
+        in float64, run eagerly and summed over ranks in float64 (`sides.gradient_error`); the update, in the 2-norm,
+        with Adam's written out in float64 (Kingma and Ba, ICLR 2015, algorithm 1) from the gradient that the step
+        found. Storing weights w in float32 is wrong by u |w| / |change| of a change at most, u = 2⁻²⁴, which is
+        allowed beside the `tolerance`.
         """
         reference = self._make_network().double()
         reference.load_state_dict(self.network.state_dict())
         before, first, second = self._parameters(), self._moment("exp_avg"), self._moment("exp_avg_sq")
-        self.step()
-        gradient = self.gradients.flat.double()
-        update = _adam_update(gradient, first, second, self.steps, self.optimizer.param_groups[0])
+        with self.telling_sides() as sides:
+            self.step()
+        found = self.gradients.flat
+        update = _adam_update(found.double(), first, second, self.steps, self.optimizer.param_groups[0])
         errors = (
-            _relative_error(gradient, self._reference_gradient(reference)),
-            _relative_error(self._parameters() - before, update),
+            gradient_error(found, sides, reference, lambda: self._reference_gradient(reference), self.comm),
+            (torch.linalg.vector_norm(self._parameters() - before - update) / update.norm()).item(),
         )
         return Check(
-            error=float(np.max(self.comm.allgather(torch.stack(errors).max().item()))),
-            tolerance=4 * math.sqrt(_UNIT_ROUNDOFF[self.place.type]),
+            error=float(np.max(self.comm.allgather(np.max(errors)))),
+            tolerance=self.tolerance() + 2.0**-24 * (before.norm() / update.norm()).item(),
             reference="the same step in float64, eager, Adam written out",
         )
+
+    @contextlib.contextmanager
+    def telling_sides(self) -> Iterator[list[Tensor] | None]:
+        """The sides that ReLUs and pools take in a step in this context, in the order of the layers; None: unknown."""
+        with taking_sides(self.network) as sides:
+            yield sides
+
+    def tolerance(self) -> float:
+        """Of the gradient."""
+        return TOLERANCE[self.place.type]
 
     def figures(self, step_s: float) -> list[Figure]:
         """The training loss of the last step over the whole batch, and how many steps led to it."""
@@ -150,9 +158,8 @@ class MtlStep(Workload):
 
     def _read_share(self) -> tuple[Tensor, Tensor]:
         """This rank's part of the batch: standardised strains [N, 1080] and labels scaled to [0, 1], [N, 8]."""
-        records, shards, seed = self.parameters.records, self.parameters.shards, self.parameters.seed
-        folder = some_first(self.comm, self.comm.rank == 0, lambda: ensure_dataset(records, shards, seed))
-        dataset = open_dataset(folder)
+        parameters = self.parameters
+        dataset = open_dataset(find_dataset(parameters.records, parameters.shards, parameters.seed, self.comm))
         share = divide(self.parameters.batch, self.comm.size, self.comm.rank)
         offset, scale = dataset.normalisation()
         values = (np.concatenate(dataset.read(share.start, len(share)), axis=1) - offset) * scale
@@ -166,14 +173,11 @@ class MtlStep(Workload):
             return MultiTaskNetwork(self.parameters.width).to(self.place)
 
     def _reference_gradient(self, reference: MultiTaskNetwork) -> Tensor:
-        """The gradient of the whole batch's loss in float64, with the dropout of the last step."""
+        """This rank's part of the gradient of the batch's loss in float64, with the dropout of the last step."""
         loss = batch_loss(
             reference, self.strains.double(), self.targets.double(), self.keep.double(), self.parameters.batch
         )
-        part = _flatten(torch.autograd.grad(loss, list(reference.parameters()))).cpu().numpy()
-        total = np.empty_like(part)
-        self.comm.Allreduce(part, total)
-        return torch.from_numpy(total).to(self.place)
+        return _flatten(torch.autograd.grad(loss, list(reference.parameters())))
 
     def _parameters(self) -> Tensor:
         """All parameters in float64."""
@@ -202,12 +206,22 @@ class FusedMtlStep(MtlStep):
         from kernels.training.normalisation import run_fused
 
         self._threads = ThreadPoolExecutor(max(1, torch.get_num_threads() - 1))
+        self._told: list[Tensor] | None = None
 
         def loss(network: MultiTaskNetwork, strains: Tensor, targets: Tensor, keep: Tensor, samples: int) -> Tensor:
-            outputs = network(strains, keep, lambda layers, values: run_fused(layers, values, self._threads))
+            outputs = network(
+                strains, keep, lambda layers, values: run_fused(layers, values, self._threads, self._told)
+            )
             return weighted_loss(outputs, targets, network.loss_weights, samples)
 
         return loss
+
+    @contextlib.contextmanager
+    def telling_sides(self) -> Iterator[list[Tensor] | None]:
+        """Layers that are fused are not called, and tell in between those that are."""
+        with taking_sides(self.network) as self._told:
+            yield self._told
+        self._told = None
 
     def close(self) -> None:
         """Also end the threads."""
@@ -232,6 +246,15 @@ class CompiledMtlStep(MtlStep):
         some_first(self.comm, hosts.index(hosts[self.comm.rank]) == self.comm.rank, run_once)
         return compiled
 
+    @contextlib.contextmanager
+    def telling_sides(self) -> Iterator[list[Tensor] | None]:
+        """Compiled code keeps them to itself."""
+        yield None
+
+    def tolerance(self) -> float:
+        """4 √u for unit roundoff u: rounding puts a share of about u of ReLUs and pools on the other side."""
+        return 4 * math.sqrt({"cpu": 2.0**-24, "cuda": 2.0**-11}[self.place.type])
+
     def close(self) -> None:
         """Also forget the compiled code, lest many cases in one process reach torch's limit on recompilations."""
         super().close()
@@ -249,7 +272,3 @@ def _adam_update(gradient: Tensor, first: Tensor, second: Tensor, step: int, gro
     first = beta1 * first + (1 - beta1) * gradient
     second = beta2 * second + (1 - beta2) * gradient**2
     return -group["lr"] * (first / (1 - beta1**step)) / ((second / (1 - beta2**step)).sqrt() + group["eps"])
-
-
-def _relative_error(found: Tensor, expected: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(found - expected) / torch.linalg.vector_norm(expected)

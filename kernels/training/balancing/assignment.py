@@ -25,7 +25,7 @@ def shuffled(lengths: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def stratified(lengths: np.ndarray, batch: int, rng: np.random.Generator) -> np.ndarray:
-    """A random order, int64 [sequences], in which every ``batch`` has of each bin what the whole has, or one off.
+    """A random order, int64 [sequences], in which every ``batch`` has of each bin about what the whole has.
 
     Every bin is shuffled, and its sequences are given evenly spaced places with a random start; taking them by place
     mixes the bins like a zip. Within a batch the order is random.

@@ -10,8 +10,9 @@ from kernels.communication.allreduce import optimal_traffic
 from kernels.training.identification.data import Samples
 from kernels.training.identification.surface import RIDGES, ResponseSurface, predict_term_by_term, products
 from kernels.training.identification.trees import Forests, walk
-from kernels.training.identification.workload import CHECKED, Identification, relative_error
+from kernels.training.identification.workload import CHECKED, Identification
 from kernels.training.network import HEADS
+from kernels.training.sides import relative_error
 
 
 class TreesIdentification(Identification):

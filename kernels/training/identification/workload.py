@@ -9,27 +9,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from kernels.api import Check, Figure, Work, Workload, divide
 from kernels.communication.allreduce import optimal_traffic
-from kernels.data.records import ensure_dataset
-from kernels.training.data_parallel import some_first
+from kernels.training.data_parallel import find_dataset
 from kernels.training.identification.data import CHANNELS, read_samples
 from kernels.training.identification.quality import THESIS_LOSS, error_figures, loss_by_label
 from kernels.training.identification.search import EdgeNetwork, EdgeSearch, RandomEdges
 from kernels.training.identification.training import Trainer
 from kernels.training.network import HEADS, MultiTaskNetwork
-from kernels.training.sides import largest, taking_sides
+from kernels.training.sides import TOLERANCE, gradient_error, relative_error, taking_sides
 
 if TYPE_CHECKING:
     from kernels.training.material_identification import MaterialIdentificationParameters
 
 # samples whose outputs a check computes anew
 CHECKED = 64
-# as kernel mtl_step's; the outputs too are held to it
-_TOLERANCE = 4 * math.sqrt(2.0**-24)
 
 
 class Identification(Workload):
@@ -39,9 +36,7 @@ class Identification(Workload):
 
     def __init__(self, parameters: MaterialIdentificationParameters, comm: Any, device: str) -> None:
         super().__init__(parameters, comm, device)
-        folder = some_first(
-            comm, comm.rank == 0, lambda: ensure_dataset(parameters.records, parameters.shards, parameters.seed)
-        )
+        folder = find_dataset(parameters.records, parameters.shards, parameters.seed, comm)
         self.parts = read_samples(folder, parameters.components, parameters.seed)
         self.outputs: NDArray[np.float32] = np.empty((0, len(HEADS)), np.float32)
 
@@ -79,15 +74,16 @@ class NetworkIdentification(Identification):
         return Trainer(MultiTaskNetwork(self.parameters.width, CHANNELS), self.parameters, self.comm)
 
     def verify(self) -> Check:
-        """Relative errors, in the 2-norm: of the last test outputs, and of a gradient of one more batch.
+        """Of the last test outputs the relative error in the 2-norm, and `gradient_error` of one more batch.
 
-        Both are computed anew by a copy of the network in float64, over ranks summed in float64. The larger counts.
+        Both are computed anew by a copy of the network in float64, over ranks summed in float64. The larger counts; the
+        outputs are held to what a gradient is.
         """
         network = copy.deepcopy(self.trainer.network).double()
         errors = [self._error_of_outputs(network.eval()), self._error_of_gradient(network.train())]
         return Check(
-            error=max(self.comm.allgather(max(errors))),
-            tolerance=_TOLERANCE,
+            error=float(np.max(self.comm.allgather(np.max(errors)))),
+            tolerance=TOLERANCE["cpu"],
             reference="outputs and gradient of the same network in float64",
         )
 
@@ -103,18 +99,14 @@ class NetworkIdentification(Identification):
             trainer.compute_gradients(self.parts.training, batch)
         # a forward pass moves the running statistics, which the outputs depend on
         trainer.network.load_state_dict(trained)
-        with taking_sides(network, sides) as lacking:
-            trainer.loss(network, self.parts.training, batch).backward()
-        parts = [weight.grad for name, weight in network.named_parameters() if name != "alphas"]
-        mine = torch.cat(
-            [
-                torch.zeros_like(weight).flatten() if part is None else part.flatten()
-                for weight, part in zip(trainer.weights, parts, strict=True)
-            ]
-        )
-        right = np.empty(len(mine))
-        self.comm.Allreduce(mine.double().numpy(), right)
-        return max(relative_error(trainer.gradients.flat.numpy(), right), largest(lacking))
+        weights = [weight for name, weight in network.named_parameters() if name != "alphas"]
+
+        def gradient() -> Tensor:
+            loss = trainer.loss(network, self.parts.training, batch)
+            parts = torch.autograd.grad(loss, weights, allow_unused=True, materialize_grads=True)
+            return torch.cat([part.flatten() for part in parts])
+
+        return gradient_error(trainer.gradients.flat, sides, network, gradient, self.comm)
 
     def figures(self, step_s: float) -> list[Figure]:
         """Also the validation loss, and seconds and epochs until the loss was low enough."""
@@ -176,8 +168,3 @@ class RandomIdentification(SearchedIdentification):
     def trainer_of(self) -> Trainer:
         """Edges are drawn."""
         return RandomEdges(EdgeNetwork(self.parameters.width, self.parameters.seed), self.parameters, self.comm)
-
-
-def relative_error(found: Any, right: NDArray[np.floating]) -> float:
-    """In the 2-norm."""
-    return float(np.linalg.norm(found - right) / np.linalg.norm(right))

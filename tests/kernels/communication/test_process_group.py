@@ -35,7 +35,7 @@ def check_groups_follow_one_another(comm: MPI.Comm) -> None:
         group.close()
         group.close()
         used.append((process.num_threads(), process.num_fds()))
-    assert used[-1] <= used[1], f"threads and files grow: {used}"
+    assert all(last <= first for last, first in zip(used[-1], used[1], strict=True)), f"threads and files grow: {used}"
     assert not torch.distributed.is_initialized()
 
 

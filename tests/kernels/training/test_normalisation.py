@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from kernels.training.normalisation import NormReluPool
+from kernels.training.normalisation import NormReluPool, run_fused
+from kernels.training.sides import taking_sides
 
 
 @pytest.fixture(params=[1, 3])
@@ -72,3 +73,29 @@ def test_of_equal_neighbours_the_first_gets_the_gradient() -> None:
     copy = values.detach().clone().requires_grad_()
     run_torch(copy, nn.BatchNorm1d(1), 2).sum().backward()
     torch.testing.assert_close(values.grad, copy.grad)
+
+
+def make_chain(*last: nn.Module) -> nn.Sequential:
+    return nn.Sequential(nn.Conv1d(3, 4, 3, padding="same", bias=False), nn.BatchNorm1d(4), *last)
+
+
+@pytest.mark.parametrize("last", [(nn.ReLU(), nn.Flatten()), (nn.ReLU(), nn.MaxPool1d(2))])
+def test_a_chain_is_run_as_torch_runs_it_and_tells_the_same_sides(last: tuple[nn.Module, ...]) -> None:
+    layers, values = make_chain(*last), torch.randn(5, 3, 9, generator=torch.Generator().manual_seed(1))
+    told: list[Tensor] = []
+    with ThreadPoolExecutor(1) as threads, taking_sides(layers) as sides:
+        found = run_fused(layers, values, threads, told)
+        expected = layers(values)
+    torch.testing.assert_close(found.view_as(expected), expected)
+    assert len(told) == len(sides) == len(last) - isinstance(last[-1], nn.Flatten)
+    assert torch.equal(told[0], sides[0])
+    # where nothing is positive all are the maximum
+    assert all(
+        torch.equal(mine[expected > 0], own[expected > 0]) for mine, own in zip(told[1:], sides[1:], strict=True)
+    )
+
+
+@pytest.mark.parametrize("last", [(nn.ELU(),), (nn.ReLU(), nn.MaxPool1d(3)), (nn.ReLU(), nn.Dropout())])
+def test_layers_that_are_not_fused_are_refused(last: tuple[nn.Module, ...]) -> None:
+    with ThreadPoolExecutor(1) as threads, pytest.raises(TypeError, match="nothing fused for"):
+        run_fused(make_chain(*last), torch.ones(2, 3, 6), threads)

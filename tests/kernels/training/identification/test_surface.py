@@ -31,9 +31,9 @@ def test_fewer_records_than_terms_want_a_smoother_surface() -> None:
     targets = components[:, :2] + 0.1 * random.normal(size=(60, 2))
     surface = ResponseSurface(2, components[:50], targets[:50])
     surface.choose(components[50:], targets[50:])
-    assert surface.ridge == 1e-2
+    assert 1e-4 <= surface.ridge <= 1
     slope = surface.gradient(components[:50], targets[:50])
     assert np.abs(slope).max() < 1e-8
     many = ResponseSurface(2, components[:50], products(components[:50], 1) @ np.ones((10, 2)))
     many.choose(components[50:], products(components[50:], 1) @ np.ones((10, 2)))
-    assert many.ridge < 1e-2
+    assert many.ridge < surface.ridge
