@@ -10,6 +10,8 @@ from msgspec import Struct
 
 from harness.store.record import SCHEMA
 
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 
 class Damage(Struct, frozen=True, kw_only=True):
     """A file that is no record of ours: where, what was found there, and what would be right."""
@@ -45,8 +47,11 @@ def read_content(path: Path | str) -> bytes | Damage:
 def decode_record(content: bytes, path: Path | str, decoder: msgspec.json.Decoder) -> Any:
     """The record in ``content``, decoded, or `Damage` that names ``path``."""
     try:
+        # what the decoder passes over it does not look at, and another reader would stumble over it
+        if not content.isascii():
+            content.decode()
         found = decoder.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except _UNREADABLE as error:
         return _diagnose(Path(path), content, error)
     return found if found.schema <= SCHEMA else _too_new(Path(path), found.schema)
 
@@ -57,6 +62,9 @@ def _diagnose(path: Path, content: bytes, error: Exception) -> Damage:
             schema = msgspec.json.decode(content, type=_Versions).schema
         except msgspec.ValidationError:
             return Damage(path=path, place="schema", found="none", right="a record, which names its schema")
+        except _UNREADABLE as later:
+            # a wrong type is told before what follows it is read
+            return _broken(path, content, later)
         if schema > SCHEMA:
             return _too_new(path, schema)
         reason, _, place = str(error).partition(" - at `$.")
@@ -67,6 +75,11 @@ def _diagnose(path: Path, content: bytes, error: Exception) -> Damage:
             found=found or reason[:1].lower() + reason[1:],
             right=wanted if found else f"a record of schema {SCHEMA}",
         )
+    return _broken(path, content, error)
+
+
+def _broken(path: Path, content: bytes, error: Exception) -> Damage:
+    """What is not even JSON."""
     if "truncated" in str(error):
         return Damage(path=path, place=f"byte {len(content)}", found="the end of a cut file", right="a whole record")
     return Damage(path=path, place="content", found=str(error), right="a record in JSON")

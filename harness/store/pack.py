@@ -91,7 +91,7 @@ def scan_pack(path: Path, sweep: str, type_: type[R]) -> Iterator[R | Damage]:
             chosen = batch.filter(arrow.compute.equal(batch.column("sweep"), sweep))
             for row in _rows(chosen):
                 yield _decode_row(row, path, decoder)
-    except (arrow.ArrowException, OSError) as error:
+    except (arrow.ArrowException, UnicodeDecodeError, OSError) as error:
         line = str(error).splitlines()[0]
         yield Damage(path=path, place="content", found=line, right="a whole packed file")
 

@@ -12,6 +12,11 @@ SPOILT = {
     "future.json": lambda sound: sound.replace(b'"schema":1', b'"schema":99'),
     "foreign.json": lambda sound: b'{"name": "somebody else\'s"}',
     "binary.json": lambda sound: bytes(range(256)),
+    # a field of a wrong type before what is not even JSON
+    "wrong.json": lambda sound: b'{"schema": 1, "run_id": 5, "sw',
+    "lines.json": lambda sound: sound.replace(b'"samples_s":[', b'"samples_s":["x",') + b"\n" + sound,
+    # in a part that not every command looks at
+    "not_utf8.json": lambda sound: sound.replace(b'"environment":null', b'"environment":{"python":"\xff"}'),
 }
 
 
