@@ -12,8 +12,21 @@ from harness.case import Case, Scale
 from harness.store.read import StoredFigure, WholeRun
 from harness.store.record import SCHEMA, LaunchInfo, Stack
 
-SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "sec": 1.0, "seconds": 1.0, "min": 60.0}
-_RATE = re.compile(r"(/ ?s(ec)?$)|^[kmgtpe]?flops$|^hz$|ps$", re.IGNORECASE)
+SECONDS = {
+    "ps": 1e-12,
+    "ns": 1e-9,
+    "us": 1e-6,
+    "µs": 1e-6,
+    "ms": 1e-3,
+    "s": 1.0,
+    "sec": 1.0,
+    "seconds": 1.0,
+    "min": 60.0,
+}
+# whole words: steps, hops and chips end in "ps" as well
+_RATE = re.compile(
+    r"(/| per ) ?s(ec(ond)?s?)?$|^[kmgtpe]?(hz|flops|lups|i?bps|fps|iops|ops|ips|tps|qps|rps|pps)$", re.IGNORECASE
+)
 
 Better = Literal["higher", "lower", "neither"]
 

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from harness.store.imports import read_foreign
+from harness.store.imports.foreign import better_of, seconds_of
 from kernels.api import InputError
 
 OSU = """
@@ -49,6 +50,22 @@ result|job_completion_time|name|system|partition|environ|num_tasks|copy_bw_value
 pass|2026-11-01T10:00:00|stream|daint|gpu|gnu|4|20000.0|MB/s|20000|-0.1|null|2.5|s|0|null|null|7|points
 fail|2026-11-02T10:00:00|stream|daint|gpu|gnu|4|10000.0|MB/s|20000|-0.1|null|5.0|s|0|null|null|7|points
 """
+
+
+@pytest.mark.parametrize(
+    ("unit", "better"),
+    [
+        *((unit, "lower") for unit in ("ps", "us", "seconds")),
+        *((unit, "higher") for unit in ("MB/s", "images/second", "steps per second", "GFLOPS", "Gbps", "fps", "kHz")),
+        *((unit, "neither") for unit in ("steps", "hops", "chips", "loops", "%", "points")),
+    ],
+)
+def test_a_unit_is_a_rate_a_time_or_neither(unit, better):
+    assert better_of(unit) == better
+
+
+def test_a_picosecond_is_one():
+    assert seconds_of(250.0, "ps") == pytest.approx(250e-12)
 
 
 @pytest.fixture
