@@ -10,7 +10,7 @@ from msgspec import Struct
 from harness.analyse.side import Outcome, Side
 
 # what --allow-different takes
-Allowance = Literal["machine", "kernel-version"]
+Allowance = Literal["machine", "kernel-version", "synchronisation"]
 
 # of an environment, in the order of telling; of those with a star each entry is told
 _MATTERS = (
@@ -42,6 +42,10 @@ def why_not_comparable(
     if versions[0] != versions[1] and "kernel-version" not in allowed:
         told = [", ".join(map(str, found)) for found in versions]
         reasons.append(f"kernel version {told[0]} in BASE, {told[1]} in NEW (--allow-different kernel-version)")
+    ways = [sorted({outcome.synchronisation for outcome in outcomes}) for _, outcomes in (base, new)]
+    if ways[0] != ways[1] and "synchronisation" not in allowed:
+        told = [", ".join(found) for found in ways]
+        reasons.append(f"ranks synchronised by {told[0]} in BASE, {told[1]} in NEW (--allow-different synchronisation)")
     machines = [_machines(side, outcomes) for side, outcomes in (base, new)]
     if all(machines) and machines[0] != machines[1] and "machine" not in allowed:
         told = [" or ".join(sorted(found)) for found in machines]
@@ -96,10 +100,11 @@ def _word(value: Any) -> str:
 def _machines(side: Side, outcomes: Sequence[Outcome]) -> set[str]:
     """The machines that measured, in words; empty when nobody knows."""
     used = {outcome.environment for outcome in outcomes}
-    return set(filter(None, (_machine(side.environments[index]) for index in used)))
+    return set(filter(None, (describe_machine(side.environments[index]) for index in used)))
 
 
-def _machine(environment: dict[str, Any]) -> str:
+def describe_machine(environment: dict[str, Any]) -> str:
+    """What tells kinds of machines apart, in words: processor, its cores, GPUs; empty when nobody knows."""
     cpu = environment.get("cpu") or {}
     words = [
         str(cpu[name]) + (f" {name}" if name in ("cores", "threads") else "") for name in _MACHINE if cpu.get(name)

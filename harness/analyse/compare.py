@@ -10,7 +10,7 @@ import numpy as np
 from msgspec import Struct
 
 from harness.analyse.circumstances import Allowance, Difference, find_differences, why_not_comparable
-from harness.analyse.join import Joined, join, sweep_differences
+from harness.analyse.join import Joined, case_differences, join, sweep_differences
 from harness.analyse.ratio import Launches, Ratio, paired, unpaired
 from harness.analyse.side import TIME, Outcome, Side, log_value
 from harness.analyse.verdicts import Verdict, judge
@@ -27,7 +27,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
     ``ratio`` is NEW over BASE of the metric, ``low`` and ``high`` enclose it with 90 % probability: each alone is a
     95 % bound; of one launch a side there is a ratio, but no interval and no verdict. ``base`` and ``new`` are the
     metric's geometric means over launches (seconds, if it is the time), ``resolution_s`` the coarsest step of their
-    clocks.
+    clocks. ``synchronisation`` is empty where nothing was measured, as ``stack`` is.
     """
 
     case_id: str
@@ -51,6 +51,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
     threads: int = 1
     device: str = "cpu"
     resolution_s: float | None = None
+    synchronisation: str = ""
 
 
 class CompareTable(Struct, frozen=True, kw_only=True):
@@ -101,8 +102,8 @@ def compare(
         new=new.name,
         metric=metric,
         threshold=threshold,
-        rows=sorted(rows, key=lambda row: (row.case_id, row.sweep, row.stack)),
-        differences=[*sweep_differences(meetings), *find_differences(base, new)],
+        rows=sorted(rows, key=lambda row: (row.case_id, row.sweep, row.stack, row.synchronisation)),
+        differences=[*sweep_differences(meetings), *case_differences(meetings), *find_differences(base, new)],
     )
 
 
@@ -140,6 +141,7 @@ def _row_of(base: Side, new: Side, joined: Joined, metric: str) -> Comparison:
         verdict=verdict,
         message=message,
         stack=joined.stack,
+        synchronisation=joined.synchronisation,
         base=_middle(before),
         new=_middle(after),
         base_launches=sum(outcome.status == "ok" for outcome in before),

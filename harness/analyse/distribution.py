@@ -10,9 +10,7 @@ from msgspec import Struct
 
 from harness.analyse.scaling import TableRow
 from harness.store.read import WholeRun, newest
-
-# case id and stack
-RowKey = tuple[str, str]
+from harness.store.record import RowKey
 
 
 class SampledRun(WholeRun, frozen=True, kw_only=True, gc=False):
@@ -38,16 +36,11 @@ class CaseSamples(Struct, frozen=True, eq=False, kw_only=True):
 
 def collect_samples(runs: Iterable[SampledRun], rows: Sequence[TableRow]) -> dict[RowKey, CaseSamples]:
     """The samples of every row that has some, from the runs of its sweep."""
-    found: dict[tuple[str, str, int], list[SampledRun]] = defaultdict(list)
+    found: dict[RowKey, list[SampledRun]] = defaultdict(list)
     for run in newest(runs):
         if run.status == "ok":
-            found[run.case.id, run.stack.key, run.case.kernel_version].append(run)
-    collected = {}
-    for row in rows:
-        launches = found.get((row.case_id, row.stack, row.kernel_version))
-        if launches:
-            collected[row.case_id, row.stack] = _collect(launches)
-    return collected
+            found[run.row_key].append(run)
+    return {row.key: _collect(found[row.key]) for row in rows if row.key in found}
 
 
 def _collect(launches: Sequence[SampledRun]) -> CaseSamples:

@@ -11,12 +11,15 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from harness.analyse.change_points import change_at, find_changes
+from harness.analyse.circumstances import describe_machine
 from harness.analyse.side import TIME, Outcome, Side, log_value
-from harness.case import Case, CaseColumns
+from harness.case import Case, CaseColumns, Synchronisation
 from kernels.api import InputError
 from kernels.explain import suggest
 
 By = Literal["commit", "date"]
+# what a launch says, and its environment
+_Measured = tuple[Outcome, dict[str, Any]]
 
 
 class Point(Struct, frozen=True):
@@ -51,9 +54,13 @@ class Segment(Struct, frozen=True, kw_only=True):
 
 
 class CaseHistory(CaseColumns, frozen=True, kw_only=True):
-    """One case in one stack over time. ``left_out`` says what was not comparable with the newest launch."""
+    """One case in one stack, its ranks synchronised in one way, over time.
+
+    ``left_out`` says what was not comparable with the newest launch.
+    """
 
     stack: str
+    synchronisation: Synchronisation = "barrier"
     points: list[Point]
     segments: list[Segment]
     is_worse: bool
@@ -80,7 +87,7 @@ def find_histories(
 
     Of launches that lie in several sides (a baseline is a copy) one counts.
     """
-    found: dict[tuple[str, str], dict[tuple[str, str], tuple[Outcome, dict[str, Any]]]] = defaultdict(dict)
+    found: dict[tuple[str, str, Synchronisation], dict[tuple[str, str], _Measured]] = defaultdict(dict)
     cases: dict[str, Case] = {}
     for side in sides:
         for case_id, outcomes in side.outcomes.items():
@@ -88,11 +95,12 @@ def find_histories(
                 cases[case_id] = side.cases[case_id]
                 for outcome in outcomes:
                     launch = (outcome.sweep, outcome.run_id)
-                    found[case_id, outcome.stack][launch] = (outcome, side.environments[outcome.environment])
+                    measured = (outcome, side.environments[outcome.environment])
+                    found[case_id, outcome.stack, outcome.synchronisation][launch] = measured
     higher = next((side.better for side in sides if side.better != "neither"), "lower") == "higher"
     histories = [
-        _make_case(cases[case_id], stack, launches.values(), threshold, higher, by)
-        for (case_id, stack), launches in sorted(found.items())
+        _make_case(cases[case_id], stack, way, launches.values(), threshold, higher, by)
+        for (case_id, stack, way), launches in sorted(found.items())
     ]
     return [history for history in histories if history.points]
 
@@ -100,7 +108,8 @@ def find_histories(
 def _make_case(
     case: Case,
     stack: str,
-    found: Iterable[tuple[Outcome, dict[str, Any]]],
+    synchronisation: Synchronisation,
+    found: Iterable[_Measured],
     threshold: float,
     higher_is_better: bool,
     by: By,
@@ -115,6 +124,7 @@ def _make_case(
     return CaseHistory(
         **case.describe(),
         stack=stack,
+        synchronisation=synchronisation,
         points=points,
         segments=segments,
         is_worse=worse,
@@ -122,20 +132,23 @@ def _make_case(
     )
 
 
-def _like_newest(launches: Sequence[tuple[Outcome, dict[str, Any]]]) -> list[tuple[Outcome, dict[str, Any]]]:
-    """The launches on the newest one's processor and of its kernel version: a series of anything else would lie."""
+def _like_newest(launches: Sequence[_Measured]) -> list[_Measured]:
+    """The launches on the newest one's machine and of its kernel version: a series of anything else would lie.
+
+    Unknown machines are taken to be the same, as `compare` does.
+    """
     if not launches:
         return []
-    newest = max(launches, key=lambda item: item[0].ended)
-    return [item for item in launches if _identity(*item) == _identity(*newest)]
+    newest, environment = max(launches, key=lambda item: item[0].ended)
+    here = describe_machine(environment)
+    return [
+        (outcome, where)
+        for outcome, where in launches
+        if outcome.kernel_version == newest.kernel_version and (not here or describe_machine(where) in ("", here))
+    ]
 
 
-def _identity(outcome: Outcome, environment: dict[str, Any]) -> tuple[Any, ...]:
-    cpu = environment.get("cpu") or {}
-    return outcome.kernel_version, cpu.get("model"), cpu.get("cores"), tuple(environment.get("gpus") or ())
-
-
-def _make_points(launches: Iterable[tuple[Outcome, dict[str, Any]]], by: By) -> list[Point]:
+def _make_points(launches: Iterable[_Measured], by: By) -> list[Point]:
     """Launches of one label together, in the order of each label's first launch."""
     points: dict[str, Point] = {}
     for outcome, environment in sorted(launches, key=lambda item: (item[0].ended, item[0].run_id)):

@@ -1,4 +1,6 @@
-"""Which launches of one side meet which of the other: by sweep, case id and stack, as far as the sides share them."""
+"""Which launches of one side meet which of the other: by sweep, case id, stack and synchronisation, as far as the sides
+share them.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +13,16 @@ from msgspec import Struct
 from harness.analyse.circumstances import Difference
 from harness.analyse.side import Outcome, Side, newest_outcomes
 
-_sweep_of, _stack_of = attrgetter("sweep"), attrgetter("stack")
+_sweep_of, _stack_of, _synchronisation_of = map(attrgetter, ("sweep", "stack", "synchronisation"))
 
 
 class Joined(Struct, frozen=True):
-    """A case, the sweep and the stack it was measured in (NEW's, where there is one), and what its launches say."""
+    """A case, its sweep, stack and synchronisation (NEW's, where there are any), and what its launches say."""
 
     case_id: str
     sweep: str
     stack: str
+    synchronisation: str
     before: list[Outcome]
     after: list[Outcome]
 
@@ -48,6 +51,18 @@ def sweep_differences(joined: Iterable[Joined]) -> list[Difference]:
     return list(dict.fromkeys(Difference("sweep", *names) for names in met if all(names) and names[0] != names[1]))
 
 
+def case_differences(joined: Iterable[Joined]) -> list[Difference]:
+    """What of the cases themselves differs where two sides met, which nobody but ``--allow-different`` lets compare."""
+    found: dict[Difference, None] = {}
+    for item in joined:
+        kernel = item.case_id.partition(".")[0]
+        for what, name in ((f"kernel version of {kernel}", "kernel_version"), ("synchronisation", "synchronisation")):
+            values = [sorted({getattr(run, name) for run in launches}) for launches in (item.before, item.after)]
+            if all(values) and values[0] != values[1]:
+                found[Difference(what, *(", ".join(map(str, told)) for told in values))] = None
+    return list(found)
+
+
 def _meet_sweeps(
     before: dict[str, list[Outcome]], after: dict[str, list[Outcome]], asked: Sequence[str]
 ) -> Iterator[tuple[str, list[Outcome], list[Outcome]]]:
@@ -64,13 +79,21 @@ def _meet_sweeps(
 
 
 def _meet_stacks(case_id: str, sweep: str, before: list[Outcome], after: list[Outcome]) -> Iterator[Joined]:
-    """Equal stacks meet; where one is left over on each side, these two meet as well."""
-    old, new = (_group(newest_outcomes(found), _stack_of) for found in (before, after))
+    """Equal stacks meet, and of two that meet equal synchronisations."""
+    for stack, old, new in _meet(newest_outcomes(before), newest_outcomes(after), _stack_of) or [("", [], [])]:
+        for synchronisation, *launches in _meet(old, new, _synchronisation_of) or [("", [], [])]:
+            yield Joined(case_id, sweep, stack, synchronisation, *launches)
+
+
+def _meet(
+    before: Iterable[Outcome], after: Iterable[Outcome], name: Callable[[Outcome], str]
+) -> list[tuple[str, list[Outcome], list[Outcome]]]:
+    """Launches of both sides by a name they share; where one name is left over on each side, these two meet as well."""
+    old, new = _group(before, name), _group(after, name)
     left_over, not_met = old.keys() - new.keys(), new.keys() - old.keys()
     if len(left_over) == len(not_met) == 1:
         old[not_met.pop()] = old.pop(left_over.pop())
-    for stack in dict.fromkeys([*old, *new]) or [""]:
-        yield Joined(case_id, sweep, stack, old.get(stack, []), new.get(stack, []))
+    return [(found, old.get(found, []), new.get(found, [])) for found in dict.fromkeys([*old, *new])]
 
 
 def _group(outcomes: Iterable[Outcome], name: Callable[[Outcome], str]) -> dict[str, list[Outcome]]:

@@ -14,7 +14,7 @@ from harness import statistics
 from harness.analyse.scaling import TableRow
 from harness.case import CASE_COLUMNS
 from harness.store.read import Run, newest, sound
-from harness.store.record import Stopping
+from harness.store.record import RowKey, Stopping
 from harness.store.results import open_results
 
 # ranks differ below this chance of being alike; launches are not log-normal below that: of the many cases of a table
@@ -89,17 +89,12 @@ def examine_sweep(results: Path, sweep: str, rows: Sequence[TableRow], damages: 
 
     What is no record comes to ``damages``.
     """
-    found: dict[tuple[str, str, int], list[SampledRun]] = defaultdict(list)
+    found: dict[RowKey, list[SampledRun]] = defaultdict(list)
     scanned = open_results(results).scan(sweep, SampledRun)
     for run in newest(sound(scanned, damages)):
         if run.status == "ok":
-            found[run.case.id, run.stack.key, run.case.kernel_version].append(run)
-    examined = []
-    for row in rows:
-        runs = found.get((row.case_id, row.stack, row.kernel_version))
-        if runs:
-            examined.append(_examine(row, runs))
-    return examined
+            found[run.row_key].append(run)
+    return [_examine(row, found[row.key]) for row in rows if row.key in found]
 
 
 def _examine(row: TableRow, runs: Sequence[SampledRun]) -> SampleRow:

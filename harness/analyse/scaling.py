@@ -1,4 +1,4 @@
-"""The scaling table: one row a case and stack, each with the base its speed-up names."""
+"""The scaling table: one row a case, stack and synchronisation, each with the base its speed-up names."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from harness.analyse.launches import is_near_clock
-from harness.case import Mode
-from harness.store.record import Status
+from harness.case import Mode, Synchronisation
+from harness.store.record import RowKey, Status
 from kernels.api import Work
 from kernels.calibration.limits import MOST_FRACTION
 
 
 class TableRow(Struct, frozen=True, kw_only=True):
-    """One case in one stack. The fields are the columns that programs read, in this order; SI units.
+    """One case in one stack, its ranks synchronised in one way.
+
+    The fields are the columns that programs read, in this order; SI units.
 
     ``status`` is ``ok`` only when no launch of the case lacks its result; ``message`` says what is wrong. ``rate`` is
     the whole job's items per second, ``speedup`` its ratio to the rate of ``base_case_id`` (the fewest ranks of the
@@ -70,6 +72,17 @@ class TableRow(Struct, frozen=True, kw_only=True):
     serial_fraction_high: float | None = None
     work: Work | None = None
     resolution_s: float | None = None
+    synchronisation: Synchronisation = "barrier"
+
+    @property
+    def key(self) -> RowKey:
+        """What its launches share."""
+        return self.sweep, self.case_id, self.stack, self.synchronisation, self.kernel_version
+
+    @property
+    def line(self) -> tuple[str, str, str, str, str]:
+        """What the points of one scaling curve share: sweep, series, device, stack, synchronisation."""
+        return self.sweep, self.series, self.device, self.stack, self.synchronisation
 
     @property
     def problem(self) -> str:

@@ -69,13 +69,13 @@ def self_test(side: Side, threshold: float, splits: int = 200, seed: int = 0) ->
 
 
 def _cases(side: Side) -> list[dict[tuple[str, int], float]]:
-    """For each case and stack with enough launches their logarithms, by sweep and repeat."""
-    found: dict[tuple[str, str], dict[tuple[str, int], float]] = defaultdict(dict)
+    """For each case, stack and synchronisation with enough launches their logarithms, by sweep and repeat."""
+    found: dict[tuple[str, str, str], dict[tuple[str, int], float]] = defaultdict(dict)
     for case_id, outcomes in side.outcomes.items():
         for outcome in newest_outcomes(outcomes):
             log = log_value(outcome)
             if log is not None and outcome.is_right:
-                found[case_id, outcome.stack][outcome.sweep, outcome.repeat] = log
+                found[case_id, outcome.stack, outcome.synchronisation][outcome.sweep, outcome.repeat] = log
     return [logs for logs in found.values() if len(logs) >= FEWEST_LAUNCHES]
 
 

@@ -12,13 +12,13 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from harness.case import Case
+from harness.case import Case, Synchronisation
 from harness.statistics import quantile_of_sorted
 from harness.store import baselines, pack
 from harness.store.decode import Damage
 from harness.store.imports import read_foreign
 from harness.store.imports.foreign import Better
-from harness.store.read import WholeRun, decode_environment, sound
+from harness.store.read import WholeRun, decode_environment, newest_of, sound
 from harness.store.record import Status
 from harness.store.results import Results, open_results
 from kernels.api import InputError
@@ -48,6 +48,7 @@ class Outcome(Struct, frozen=True, kw_only=True, gc=False):
     environment: int
     started: str
     ended: str
+    synchronisation: Synchronisation = "barrier"
     resolution_s: float | None = None
 
 
@@ -103,6 +104,7 @@ class _Reader:
             environment=self._environments.setdefault(bytes(run.environment), len(self._environments)),
             started=run.started,
             ended=run.ended,
+            synchronisation=run.synchronisation,
             resolution_s=run.timer.resolution_s if run.timer else None,
         )
 
@@ -165,15 +167,13 @@ def of_stacks(side: Side, name: str, keys: Container[str]) -> Side:
 
 
 def newest_outcomes(outcomes: Iterable[Outcome]) -> list[Outcome]:
-    """One outcome a launch: of each sweep, stack and repeat the newest ``ok``, of the newest kernel version only."""
+    """One outcome a launch: of each sweep, stack, synchronisation and repeat, of the newest kernel version only."""
     outcomes = list(outcomes)
     version = max((outcome.kernel_version for outcome in outcomes), default=0)
-    best: dict[tuple[str, str, int], Outcome] = {}
-    for outcome in outcomes:
-        key = (outcome.sweep, outcome.stack, outcome.repeat)
-        if outcome.kernel_version == version and (key not in best or _precedence(outcome) > _precedence(best[key])):
-            best[key] = outcome
-    return list(best.values())
+    return newest_of(
+        (outcome for outcome in outcomes if outcome.kernel_version == version),
+        lambda outcome: (outcome.sweep, outcome.stack, outcome.synchronisation, outcome.repeat),
+    )
 
 
 def log_value(outcome: Outcome) -> float | None:
@@ -181,10 +181,6 @@ def log_value(outcome: Outcome) -> float | None:
     if outcome.status != "ok" or outcome.value is None or not 0 < outcome.value < math.inf:
         return None
     return math.log(outcome.value)
-
-
-def _precedence(outcome: Outcome) -> tuple[bool, str, str]:
-    return outcome.status == "ok", outcome.ended, outcome.run_id
 
 
 def _is_ours(path: Path) -> bool:

@@ -14,12 +14,11 @@ from harness.analyse.scaling import TableRow
 
 def with_speedups(rows: Sequence[TableRow]) -> list[TableRow]:
     """Rates over the rate of the series' fewest ranks (Hoefler and Belli, SC15, rule 1: the base is named)."""
-    bases: dict[tuple[str, str, str], TableRow] = {}
+    bases: dict[tuple[str, ...], TableRow] = {}
     for row in rows:
-        key = (row.series, row.device, row.stack)
-        if row.counts and row.rate and (key not in bases or row.size < bases[key].size):
-            bases[key] = row
-    return [_with_speedup(row, bases.get((row.series, row.device, row.stack))) for row in rows]
+        if row.counts and row.rate and (row.line not in bases or row.size < bases[row.line].size):
+            bases[row.line] = row
+    return [_with_speedup(row, bases.get(row.line)) for row in rows]
 
 
 def _with_speedup(row: TableRow, base: TableRow | None) -> TableRow:
@@ -66,7 +65,7 @@ def karp_flatt(speedup: float | None, ranks: float) -> float | None:
 
 def with_peers(rows: Sequence[TableRow]) -> list[TableRow]:
     """The ratio of the slowest backend's time to each row's, where several backends did the same."""
-    peers: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    peers: dict[tuple[str, ...], list[float]] = defaultdict(list)
     for row in rows:
         if row.counts and row.median_s:
             peers[_peer_key(row)].append(row.median_s)
@@ -78,6 +77,6 @@ def with_peers(rows: Sequence[TableRow]) -> list[TableRow]:
     ]
 
 
-def _peer_key(row: TableRow) -> tuple[str, str, str]:
-    """Kernel, stack, and of the case's id what follows the backend: scale, device and parameters."""
-    return row.kernel, row.stack, row.case_id.removeprefix(f"{row.kernel}.{row.backend}.")
+def _peer_key(row: TableRow) -> tuple[str, ...]:
+    """Kernel, stack, synchronisation, and of the case's id what follows the backend: scale, device and parameters."""
+    return row.kernel, row.stack, row.synchronisation, row.case_id.removeprefix(f"{row.kernel}.{row.backend}.")

@@ -13,12 +13,15 @@ from harness.analyse.launches import middle_figures, time_launches, worst_check
 from harness.analyse.limits import binding_limit
 from harness.analyse.scaling import ScalingTable, TableRow
 from harness.analyse.speedup import with_peers, with_speedups
-from harness.case import Case, Sweep, SweepCase
+from harness.case import Case, Sweep, SweepCase, Synchronisation
 from harness.store.manifest import stand_in
 from harness.store.read import Run, newest, sound
-from harness.store.record import Stack, Status
+from harness.store.record import Status
 from harness.store.results import open_results
 from kernels.api import InputError
+
+# stack key and synchronisation
+_Way = tuple[str, Synchronisation]
 
 
 def make_table(results: Path, sweep_name: str) -> ScalingTable:
@@ -39,39 +42,42 @@ def make_table(results: Path, sweep_name: str) -> ScalingTable:
 
 
 def make_rows(sweep: Sweep, runs: Iterable[Run]) -> list[TableRow]:
-    """One row a case and stack: kernels as the sweep names them, series after series, growing ranks.
+    """One row a case and way of measuring: kernels as the sweep names them, series after series, growing ranks.
 
-    A stack that measured any case of a kernel owes all of them; a case without any record is one row.
+    A way, the stack with the synchronisation, in which any case of a kernel was measured owes all of them; a case
+    without any record is one row.
     """
-    found: dict[str, dict[str, list[Run]]] = defaultdict(lambda: defaultdict(list))
-    stacks: dict[str, dict[str, Stack]] = defaultdict(dict)
+    found: dict[str, dict[_Way, list[Run]]] = defaultdict(lambda: defaultdict(list))
+    ways: dict[str, dict[_Way, None]] = defaultdict(dict)
     for run in newest(runs):
-        found[run.case.id][run.stack.key].append(run)
-        stacks[run.case.kernel].setdefault(run.stack.key, run.stack)
+        way = (run.stack.key, run.synchronisation)
+        found[run.case.id][way].append(run)
+        ways[run.case.kernel][way] = None
     rows = [
-        _make_row(sweep, item, stack, found[item.case.id][stack])
+        _make_row(sweep, item, way, found[item.case.id][way])
         for item in _all_cases(sweep, found)
-        for stack in stacks[item.case.kernel] or [""]
+        for way in ways[item.case.kernel] or [("", sweep.synchronisation)]
     ]
     if sweep.mode != "none":
         rows = with_speedups(rows)
     return _ordered(with_peers(rows))
 
 
-def _all_cases(sweep: Sweep, found: dict[str, dict[str, list[Run]]]) -> list[SweepCase]:
+def _all_cases(sweep: Sweep, found: dict[str, dict[_Way, list[Run]]]) -> list[SweepCase]:
     """The manifest's cases, and those that only records know; each of the latter stands for a series by its problem."""
     asked = {item.case.id for item in sweep.cases}
     extra = []
-    for case_id, by_stack in found.items():
+    for case_id, by_way in found.items():
         if case_id not in asked:
-            runs = (run for group in by_stack.values() for run in group)
+            runs = (run for group in by_way.values() for run in group)
             case = max((run.case for run in runs), key=lambda case: case.kernel_version)
             digest = case.id.rpartition(".")[2]
             extra.append(SweepCase(case, f"{case.kernel}.{case.backend}.t{case.scale.threads}.{digest}"))
     return [*sweep.cases, *extra]
 
 
-def _make_row(sweep: Sweep, item: SweepCase, stack: str, found: Sequence[Run]) -> TableRow:
+def _make_row(sweep: Sweep, item: SweepCase, way: _Way, found: Sequence[Run]) -> TableRow:
+    stack, synchronisation = way
     case = item.case
     runs = [run for run in found if run.case.kernel_version == case.kernel_version]
     done = [run for run in runs if run.status == "ok"]
@@ -101,6 +107,7 @@ def _make_row(sweep: Sweep, item: SweepCase, stack: str, found: Sequence[Run]) -
         kernel_version=case.kernel_version,
         work=work,
         resolution_s=max((run.timer.resolution_s for run in done if run.timer), default=None),
+        synchronisation=synchronisation,
     )
     return msgspec.structs.replace(row, **msgspec.structs.asdict(timing)) if timing else row
 
@@ -149,6 +156,7 @@ def _ordered(rows: list[TableRow]) -> list[TableRow]:
             row.problem,
             place[f"{row.kernel}.{row.backend}"],
             row.stack,
+            row.synchronisation,
             row.size,
         )
 

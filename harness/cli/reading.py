@@ -141,8 +141,8 @@ def project(kernel: str, results: Path, format_: str, **request: Any) -> int:
     "--allow-different",
     "allowed",
     multiple=True,
-    type=click.Choice(["machine", "kernel-version"]),
-    help="Compare in spite of different machines or kernel versions.",
+    type=click.Choice(["machine", "kernel-version", "synchronisation"]),
+    help="Compare in spite of different machines, kernel versions or synchronisation.",
 )
 @click.option("--self-test", is_flag=True, help="Split BASE in two, many times, and count false alarms.")
 @results_option

@@ -10,7 +10,8 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -44,7 +45,9 @@ class Launch(Struct, frozen=True, kw_only=True):
         return case.id, self.stack.key, self.repeat
 
 
-def plan_launches(sweep: Sweep, stacks_of: Callable[[Case], Iterable[Stack]], finished: set[RunKey]) -> list[Launch]:
+def plan_launches(
+    sweep: Sweep, stacks_of: Callable[[Case], Iterable[Stack]], finished: Collection[RunKey]
+) -> list[Launch]:
     """The launches that measure, in the stacks of each case, what ``finished`` lacks.
 
     Repeats come outermost, so that an interrupted sweep has measured every case equally often, within one launch.
@@ -62,16 +65,19 @@ def plan_launches(sweep: Sweep, stacks_of: Callable[[Case], Iterable[Stack]], fi
     ]
 
 
-def plan_pairs(sweep: Sweep, stacks_of: Callable[[Case], tuple[Stack, Stack]], finished: set[RunKey]) -> list[Launch]:
+def plan_pairs(
+    sweep: Sweep, stacks_of: Callable[[Case], tuple[Stack, Stack]], finished: Mapping[RunKey, str]
+) -> list[Launch]:
     """The launches that measure each case in two stacks, one right after the other; which is first alternates.
 
-    A pair of which one half is lacking is measured whole: halves of different days are no pair.
+    A pair of which one half is lacking is measured whole: halves of different days are no pair. ``finished`` tells the
+    pair that each run was half of, if any.
     """
     missing: dict[tuple[int, Scale, tuple[Stack, Stack], bool], list[Case]] = {}
     for repeat in range(sweep.repeats):
         for item in sweep.cases:
             stacks = stacks_of(item.case)
-            if any((item.case.id, stack.key, repeat) not in finished for stack in stacks):
+            if not _are_paired([(item.case.id, stack.key, repeat) for stack in stacks], finished):
                 key = (repeat, item.case.scale, stacks, item.case.threads_call_mpi)
                 missing.setdefault(key, []).append(item.case)
     launches = []
@@ -82,22 +88,30 @@ def plan_pairs(sweep: Sweep, stacks_of: Callable[[Case], tuple[Stack, Stack]], f
     return launches
 
 
-def left_over(launches: Iterable[Launch], finished: set[RunKey]) -> list[Launch]:
+def left_over(launches: Iterable[Launch], finished: Mapping[RunKey, str]) -> list[Launch]:
     """The launches with those cases that ``finished`` lacks; of a pair both launches keep what either lacks."""
     launches = list(launches)
-    lacking = {
-        (case.id, launch.pair or launch.stack.key, launch.repeat)
-        for launch in launches
-        for case in launch.cases
-        if launch.key(case) not in finished
-    }
-    left = []
+    halves: dict[tuple[str, str], list[RunKey]] = defaultdict(list)
     for launch in launches:
-        key = launch.pair or launch.stack.key
-        cases = [case for case in launch.cases if (case.id, key, launch.repeat) in lacking]
-        if cases:
-            left.append(msgspec.structs.replace(launch, cases=cases))
-    return left
+        for case in launch.cases:
+            halves[launch.pair, case.id].append(launch.key(case))
+
+    def is_lacking(launch: Launch, case: Case) -> bool:
+        if launch.pair:
+            return not _are_paired(halves[launch.pair, case.id], finished)
+        return launch.key(case) not in finished
+
+    left = [
+        msgspec.structs.replace(launch, cases=[case for case in launch.cases if is_lacking(launch, case)])
+        for launch in launches
+    ]
+    return [launch for launch in left if launch.cases]
+
+
+def _are_paired(halves: Iterable[RunKey], finished: Mapping[RunKey, str]) -> bool:
+    """Whether all of these runs are halves of one pair; what was measured apart, or against another base, is none."""
+    pairs = {finished.get(key, "") for key in halves}
+    return len(pairs) == 1 and "" not in pairs
 
 
 def expected_s(launches: list[Launch], budget_s: float) -> float:

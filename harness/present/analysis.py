@@ -53,8 +53,8 @@ def render_laws(laws: Sequence[FittedLaw], rows: Sequence[TableRow], format_: st
 
 def name_series(laws: Sequence[FittedLaw], rows: Sequence[TableRow]) -> list[str]:
     """What tells each law's series from the others: by their first cases, which differ in what the series differ in."""
-    by_key = {(row.sweep, row.case_id, row.stack): row for row in rows}
-    first = [by_key[law.sweep, law.case_id, law.stack] for law in laws]
+    by_key = {(row.sweep, row.case_id, row.stack, row.synchronisation): row for row in rows}
+    first = [by_key[law.sweep, law.case_id, law.stack, law.synchronisation] for law in laws]
     names = {
         over: CaseNames(row for row, law in zip(first, laws, strict=True) if law.over == over)
         for over in {law.over for law in laws}

@@ -99,11 +99,15 @@ def _case_columns(rows: Sequence[TableRow]) -> list[Column]:
     varying = [name for name in parameter_names(rows) if differs(rows, parameter_of(name))]
     series = [list(group) for _, group in groupby(rows, key=attrgetter("series"))]
     grown = [name for name in varying if any(differs(group, parameter_of(name)) for group in series)]
-    scale = [name for name in ("device", "stack", "threads", "nodes", "ranks") if differs(rows, attrgetter(name))]
+    scale = [
+        name
+        for name in ("device", "stack", "synchronisation", "threads", "nodes", "ranks")
+        if differs(rows, attrgetter(name))
+    ]
     return [
         *[_without_repeats(_parameter_column(name, rows), rows) for name in varying if name not in grown],
         _without_repeats(_column("backend", rows, lambda row: Cell(row.backend), right=False), rows),
-        *[_attribute_column(name, rows, right=name not in ("device", "stack")) for name in scale],
+        *[_attribute_column(name, rows, right=name not in ("device", "stack", "synchronisation")) for name in scale],
         *[_parameter_column(name, rows) for name in grown],
     ]
 

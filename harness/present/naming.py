@@ -12,6 +12,7 @@ from harness.present import units
 
 # beside parameters, in the order of telling
 _CIRCUMSTANCES = ("device", "stack", "nodes", "ranks", "threads")
+_SOME_HAVE = ("synchronisation", "sweep")
 _DIGITS = re.compile(r"(\d+)")
 # cases told by name where many share a remark
 _NAMED = 3
@@ -43,7 +44,8 @@ class CaseNames:
     """Names for cases that are shown together.
 
     A name has the kernel, the backend and what differs among the kernel's shown cases: parameters, scale, device, stack
-    and, where the rows have one, sweep. What no words tell apart, such as another tool's benchmarks, keeps its id.
+    and, where the rows have them, synchronisation and sweep. What no words tell apart, such as another tool's
+    benchmarks, keeps its id.
     """
 
     def __init__(self, rows: Iterable[Named]) -> None:
@@ -51,7 +53,10 @@ class CaseNames:
         rows = list(rows)
         for kernel, group in by_kernel(rows).items():
             parameters = [name for name in parameter_names(group) if differs(group, parameter_of(name))]
-            self._telling[kernel] = parameters, [name for name in (*_CIRCUMSTANCES, "sweep") if _is_told(group, name)]
+            self._telling[kernel] = (
+                parameters,
+                [name for name in (*_CIRCUMSTANCES, *_SOME_HAVE) if _is_told(group, name)],
+            )
         words = [(self._words(row), row.case_id) for row in rows]
         ids = dict(words)
         self._shared = {name for name, case_id in words if ids[name] != case_id}

@@ -48,7 +48,7 @@ def fastest_at(rows: Sequence[TableRow]) -> dict[tuple[Any, ...], TableRow]:
 
 def point_of(row: TableRow) -> tuple[Any, ...]:
     """Where backends meet."""
-    return row.problem, row.stack, row.nodes, row.ranks
+    return row.problem, row.stack, row.synchronisation, row.nodes, row.ranks
 
 
 def headlines(rows: Sequence[TableRow]) -> list[str]:

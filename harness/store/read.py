@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal, TypedDict, TypeVar
+from typing import Any, Literal, Protocol, TypedDict, TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from harness.case import Case
+from harness.case import Case, Synchronisation
 from harness.store.decode import Damage, decode_file
 from harness.store.manifest import MANIFEST
-from harness.store.record import LaunchInfo, RunKey, Stack, Status, Timer
+from harness.store.record import LaunchInfo, RowKey, Stack, Status, Timer
 from harness.store.write import runs_folder
 from kernels.api import InputError, Work
 from kernels.explain import suggest
@@ -55,6 +55,7 @@ class Run(Struct, frozen=True, kw_only=True, gc=False):
     status: Status
     message: str = ""
     samples_s: list[float] = []
+    synchronisation: Synchronisation = "barrier"
     missed_window: list[int] = []
     check: StoredCheck | None = None
     figures: list[StoredFigure] = []
@@ -62,6 +63,11 @@ class Run(Struct, frozen=True, kw_only=True, gc=False):
     limits: dict[str, float] = {}
     timer: Timer | None = None
     ended: str = ""
+
+    @property
+    def row_key(self) -> RowKey:
+        """What it shares with the other launches of its table row."""
+        return self.sweep, self.case.id, self.stack.key, self.synchronisation, self.case.kernel_version
 
 
 class WholeRun(Run, frozen=True, kw_only=True, gc=False):
@@ -88,6 +94,20 @@ class _Environment(TypedDict, total=False):
 
 
 R = TypeVar("R", bound=Run)
+
+
+class _Ended(Protocol):
+    """What tells which of two runs counts."""
+
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def status(self) -> Status: ...
+    @property
+    def ended(self) -> str: ...
+
+
+E = TypeVar("E", bound=_Ended)
 
 
 def sweep_names(results: Path) -> list[str]:
@@ -160,16 +180,21 @@ def decode_environment(content: msgspec.Raw | bytes) -> dict[str, Any]:
 
 
 def newest(runs: Iterable[R]) -> list[R]:
-    """Of each case, stack and repeat the newest ``ok`` run, else the newest unfinished one."""
-    best: dict[RunKey, R] = {}
+    """Of each case, stack, synchronisation and repeat the one run that counts."""
+    return newest_of(runs, lambda run: (run.case.id, run.stack.key, run.synchronisation, run.launch.repeat))
+
+
+def newest_of(runs: Iterable[E], key: Callable[[E], Hashable]) -> list[E]:
+    """Of those that share a key the newest ``ok`` one, else the newest unfinished one."""
+    best: dict[Hashable, E] = {}
     for run in runs:
-        key = (run.case.id, run.stack.key, run.launch.repeat)
-        if key not in best or _precedence(run) > _precedence(best[key]):
-            best[key] = run
+        known = best.setdefault(key(run), run)
+        if _precedence(run) > _precedence(known):
+            best[key(run)] = run
     return list(best.values())
 
 
-def _precedence(run: Run) -> tuple[bool, str, str]:
+def _precedence(run: _Ended) -> tuple[bool, str, str]:
     return run.status == "ok", run.ended, run.run_id
 
 

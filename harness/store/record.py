@@ -16,6 +16,8 @@ SCHEMA = 1
 Status = Literal["ok", "failed", "timeout", "out_of_memory", "node_failure", "cancelled", "unavailable"]
 # case id, stack key, repeat
 RunKey = tuple[str, str, int]
+# sweep, case id, stack key, synchronisation, kernel version: what the launches of one table row share
+RowKey = tuple[str, str, str, Synchronisation, int]
 
 
 class Stack(Struct, frozen=True, kw_only=True):

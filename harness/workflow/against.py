@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,8 @@ class Against(Struct, frozen=True, kw_only=True):
     threshold: float
     code: dict[str, dict[str, Any]] = {}
 
-    def plan(self, sweep: Sweep, finished: set[RunKey]) -> list[plan.Launch]:
-        """The launches that ``finished`` lacks, base and candidate alternating."""
+    def plan(self, sweep: Sweep, finished: Mapping[RunKey, str]) -> list[plan.Launch]:
+        """The launches that ``finished`` lacks as pairs, base and candidate alternating."""
         return [
             msgspec.structs.replace(launch, code=self.code.get(launch.stack.key, {}))
             for launch in plan.plan_pairs(sweep, self.stacks_of, finished)

@@ -106,7 +106,9 @@ def run(
     stacks = manner.stacks_of(case)
     with local.claim(manner.results, sweep.name):
         write_manifest(manner.results, sweep)
-        repeats = [done.next_repeat(manner.results, sweep.name, case.id, stack.key) for stack in stacks]
+        repeats = [
+            done.next_repeat(manner.results, sweep.name, case.id, stack.key, sweep.synchronisation) for stack in stacks
+        ]
         launches = [
             plan.Launch(scale=case.scale, stack=stack, repeat=repeat, cases=[case])
             for stack, repeat in zip(stacks, repeats, strict=True)
@@ -171,7 +173,7 @@ def _missing(sweep: Sweep, manner: Manner, jobs: Iterable[Job]) -> list[plan.Lau
     """The launches that are neither measured nor in a job that waits or runs."""
     measured = done.finished(manner.results, sweep.name, [item.case for item in sweep.cases], sweep.synchronisation)
     same = [job for job in jobs if job.plan.synchronisation == sweep.synchronisation]
-    in_jobs = {launch.key(case) for job in same for launch, case in job.runs()}
+    in_jobs = {launch.key(case): launch.pair for job in same for launch, case in job.runs()}
     if manner.against is not None:
         return manner.against.plan(sweep, measured | in_jobs)
     return plan.plan_launches(sweep, manner.stacks_of, measured | in_jobs)

@@ -111,9 +111,7 @@ def _one_series(
         and row.backend == (backend or row.backend)
         and all(str(row.parameters.get(name)) == str(value) for name, value in settings.items())
     ]
-    return [
-        row for row in found if (row.sweep, row.series, row.stack) == (found[0].sweep, found[0].series, found[0].stack)
-    ]
+    return [row for row in found if row.line == found[0].line]
 
 
 def _simulate(item: projecting.Projection, links: MeasuredLinks, pattern: projecting.Pattern) -> projecting.Projection:

@@ -68,7 +68,7 @@ def _sections(results: Path, table: ScalingTable, damages: list[object]) -> list
                 mode=table.mode,
                 rows=rows,
                 laws=fit_laws(rows),
-                samples={key: samples[key] for row in rows if (key := (row.case_id, row.stack)) in samples},
+                samples={row.key: samples[row.key] for row in rows if row.key in samples},
             )
         )
     return sections
@@ -77,14 +77,15 @@ def _sections(results: Path, table: ScalingTable, damages: list[object]) -> list
 def _with_histories(sections: Sequence[Section], sides: Sequence[Side]) -> list[Section]:
     """Each case's history in the first section that has the case, where there is more than one point to it."""
     untold = {
-        (item.case_id, item.stack): item
+        (item.case_id, item.stack, item.synchronisation): item
         for kernel in {section.kernel for section in sections}
         for item in find_histories(sides, kernel)
         if len(item.points) > 1
     }
     found = []
     for section in sections:
-        histories = [item for row in section.rows if (item := untold.pop((row.case_id, row.stack), None))]
+        keys = [(row.case_id, row.stack, row.synchronisation) for row in section.rows]
+        histories = [item for key in keys if (item := untold.pop(key, None))]
         found.append(msgspec.structs.replace(section, histories=histories))
     return found
 

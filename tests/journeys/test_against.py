@@ -110,6 +110,19 @@ def test_a_commit_against_itself_is_no_change_and_an_edit_is_measured_anew(
     assert (json.loads(done.stdout)[0]["verdict"], done.returncode) == ("slower", 1)
 
 
+def test_back_at_a_base_it_is_measured_anew_for_its_partner_has_been_paired_with_another(
+    repository: Repository, scalemark: Scalemark
+) -> None:
+    repository.git("tag", "first")
+    (repository.folder / "notes").write_text("nothing of a kernel\n")
+    repository.commit("second")
+    for launches, base in enumerate(("first", "HEAD", "first"), 1):
+        done = scalemark(*SWEEP, "--repeats", "1", "--against", base)
+        assert len(records("results")) == 2 * launches, done.stderr
+    scalemark(*SWEEP, "--repeats", "1", "--against", "first")
+    assert len(records("results")) == 6
+
+
 def test_what_cannot_be_a_base_is_told_in_a_line(
     repository: Repository, scalemark: Scalemark, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,9 +34,9 @@ def fit_laws(rows: Iterable[TableRow], replicates: int = fitting.REPLICATES) -> 
 
 
 def _over_ranks(rows: Sequence[TableRow], replicates: int) -> list[FittedLaw]:
-    series: dict[tuple[str, str, str, str], list[TableRow]] = defaultdict(list)
+    series: dict[tuple[str, ...], list[TableRow]] = defaultdict(list)
     for row in rows:
-        series[row.sweep, row.series, row.device, row.stack].append(row)
+        series[row.line].append(row)
     return [_choose(points, replicates) for points in series.values() if len({row.ranks for row in points}) > 1]
 
 

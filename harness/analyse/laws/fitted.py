@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import Struct
 
 from harness.analyse.scaling import TableRow
-from harness.case import Mode
+from harness.case import Mode, Synchronisation
 
 # any law beyond the constant one needs as many points
 FEWEST_POINTS = 3
@@ -49,6 +49,13 @@ class FittedLaw(Struct, frozen=True, kw_only=True):
     constant_error: float | None = None
     message: str = ""
     case_id: str = ""
+    device: str = "cpu"
+    synchronisation: Synchronisation = "barrier"
+
+    @property
+    def line(self) -> tuple[str, str, str, str, str]:
+        """What it shares with its points; see `TableRow.line`."""
+        return self.sweep, self.series, self.device, self.stack, self.synchronisation
 
 
 def usable_points(rows: Sequence[TableRow]) -> list[TableRow]:
@@ -72,6 +79,8 @@ def describe_series(row: TableRow, over: str, points: Sequence[float]) -> Fitted
         over=over,
         points=list(points),
         case_id=row.case_id,
+        device=row.device,
+        synchronisation=row.synchronisation,
     )
 
 

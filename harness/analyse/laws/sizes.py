@@ -20,7 +20,16 @@ def fit_over_sizes(rows: Sequence[TableRow], replicates: int) -> list[FittedLaw]
     for row in rows:
         if "message_bytes" in row.parameters and row.ranks > 1:
             others = tuple((name, value) for name, value in row.parameters.items() if name != "message_bytes")
-            place = (row.sweep, row.kernel, row.backend, row.device, row.stack, row.nodes, row.ranks, row.threads)
+            place = (
+                row.sweep,
+                row.kernel,
+                row.backend,
+                row.device,
+                row.stack,
+                row.synchronisation,
+                *row.size,
+                row.threads,
+            )
             series[*place, others].append(row)
     return [_fit_sizes(group, replicates) for group in series.values() if len(group) > 1]
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 import numpy as np
 
 from harness.analyse.scaling import TableRow
-from harness.present.exports.measured import Measured, key_of
+from harness.present.exports.measured import Measured
 from harness.present.naming import CaseNames
 from kernels.api import InputError
 
@@ -32,21 +32,21 @@ def render(measured: Measured, format_: str) -> bytes:
     (ranks,) = scales
     lines = [f"PARAMETER {_PARAMETER}", f"POINTS {' '.join(f'({count})' for count in ranks)}", "METRIC time"]
     names = CaseNames(rows[ranks[0]] for rows in series.values())
-    for name, rows in series.items():
+    for (*name, _), rows in series.items():
         # a name ends at the first space
         details = names.details(rows[ranks[0]]).replace(", ", ".").replace(" ", "")
-        lines.append("REGION " + ".".join(filter(None, [name, details])))
+        lines.append("REGION " + ".".join(filter(None, [*name, details])))
         for count in ranks:
-            medians_s = [float(np.median(run.samples_s)) for run in by_row[key_of(rows[count])]]
+            medians_s = [float(np.median(run.samples_s)) for run in by_row[rows[count].key]]
             # the format knows no exponents
             lines.append("DATA " + " ".join(f"{median_s:.12f}" for median_s in medians_s))
     return ("\n".join(lines) + "\n").encode()
 
 
-def _series(measured: Measured) -> dict[str, dict[int, TableRow]]:
+def _series(measured: Measured) -> dict[tuple[str, ...], dict[int, TableRow]]:
     """The rows of each series by ranks; series of a single scale say nothing of growth."""
-    found: dict[str, dict[int, TableRow]] = defaultdict(dict)
+    found: dict[tuple[str, ...], dict[int, TableRow]] = defaultdict(dict)
     for row in measured.rows:
         if row.counts:
-            found[f"{row.sweep}.{row.series}.{row.device}.{row.stack}"][row.ranks] = row
-    return {name: rows for name, rows in found.items() if len(rows) > 1}
+            found[row.line][row.ranks] = row
+    return {line: rows for line, rows in found.items() if len(rows) > 1}

@@ -8,9 +8,7 @@ from msgspec import Struct
 
 from harness.analyse.scaling import ScalingTable, TableRow
 from harness.store.read import WholeRun
-
-# sweep, case id, stack key, kernel version
-RowKey = tuple[str, str, str, int]
+from harness.store.record import RowKey
 
 
 class Measured(Struct, frozen=True, kw_only=True):
@@ -25,14 +23,9 @@ class Measured(Struct, frozen=True, kw_only=True):
         return [row for table in self.tables for row in table.rows]
 
     def runs_by_row(self) -> dict[RowKey, list[WholeRun]]:
-        """The finished runs of each row."""
+        """The finished runs of each row, by its key."""
         found = defaultdict(list)
         for run in self.runs:
             if run.status == "ok":
-                found[run.sweep, run.case.id, run.stack.key, run.case.kernel_version].append(run)
+                found[run.row_key].append(run)
         return dict(found)
-
-
-def key_of(row: TableRow) -> RowKey:
-    """What `Measured.runs_by_row` knows a row by."""
-    return row.sweep, row.case_id, row.stack, row.kernel_version

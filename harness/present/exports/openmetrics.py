@@ -19,7 +19,7 @@ _FAMILIES: tuple[tuple[str, str, str, Callable[[TableRow], float | None]], ...] 
     ("scalemark_launches", "", "Finished launches.", lambda row: float(row.launches)),
     ("scalemark_bad", "", "1 if the case is failed, missing or wrong, else 0.", lambda row: float(row.is_bad)),
 )
-_LABELS = ("sweep", "case_id", "kernel", "backend", "nodes", "ranks", "threads", "stack")
+_LABELS = ("sweep", "case_id", "kernel", "backend", "nodes", "ranks", "threads", "stack", "synchronisation")
 
 
 def render(measured: Measured, format_: str) -> bytes:

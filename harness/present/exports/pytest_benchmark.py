@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from harness.analyse.scaling import TableRow
-from harness.present.exports.measured import Measured, key_of
+from harness.present.exports.measured import Measured
 from harness.present.naming import CaseNames
 from harness.store.read import WholeRun, decode_environment
 
@@ -30,7 +30,7 @@ def render(measured: Measured, format_: str) -> bytes:
         "machine_info": _machine(environment),
         "commit_info": {"id": (environment.get("code") or {}).get("commit", "")},
         "benchmarks": [
-            _benchmark(row, names.details(row), by_row[key_of(row)]) for row in measured.rows if key_of(row) in by_row
+            _benchmark(row, names.details(row), by_row[row.key]) for row in measured.rows if row.key in by_row
         ],
         "datetime": newest.ended if newest else "",
         "version": _VERSION,

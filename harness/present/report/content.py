@@ -9,13 +9,14 @@ from operator import attrgetter
 from msgspec import Struct
 
 from harness.analyse.compare import CompareTable
-from harness.analyse.distribution import CaseSamples, RowKey
+from harness.analyse.distribution import CaseSamples
 from harness.analyse.history import CaseHistory
 from harness.analyse.laws.fitted import FittedLaw
 from harness.analyse.scaling import TableRow
 from harness.case import Mode
 from harness.present import units
 from harness.present.naming import differs, parameter_names, parameter_of
+from harness.store.record import RowKey
 
 
 class Section(Struct, frozen=True, kw_only=True, dict=True):
@@ -43,8 +44,9 @@ class Section(Struct, frozen=True, kw_only=True, dict=True):
         return list(dict.fromkeys(self.backend_of(row) for row in self.rows))
 
     def backend_of(self, row: TableRow) -> str:
-        """The backend, with its stack where the section has several of them."""
-        return f"{row.backend} in {row.stack or 'no stack'}" if self._has_stacks else row.backend
+        """The backend, with its stack and synchronisation where the section has several of them."""
+        stack = f" in {row.stack or 'no stack'}" if self._has_stacks else ""
+        return row.backend + stack + (f" ({row.synchronisation})" if self._has_synchronisations else "")
 
     def problem_of(self, row: TableRow) -> str:
         """In words what tells the row's problem from the section's others; empty where there is only one."""
@@ -57,6 +59,10 @@ class Section(Struct, frozen=True, kw_only=True, dict=True):
         return differs([row for row in self.rows if row.stack], attrgetter("stack"))
 
     @cached_property
+    def _has_synchronisations(self) -> bool:
+        return differs(self.rows, attrgetter("synchronisation"))
+
+    @cached_property
     def _telling(self) -> tuple[list[str], list[str]]:
         """Parameters that differ between problems, not along a series, and other attributes that do."""
         differing = [name for name in parameter_names(self.rows) if differs(self.rows, parameter_of(name))]
@@ -65,11 +71,11 @@ class Section(Struct, frozen=True, kw_only=True, dict=True):
         attributes = [name for name in ("threads", "device") if differs(self.rows, attrgetter(name))]
         return [name for name in differing if name not in grown], attributes
 
-    def by_series(self) -> dict[tuple[str, str, str], list[TableRow]]:
-        """The rows of every series, device and stack."""
-        found: dict[tuple[str, str, str], list[TableRow]] = {}
+    def by_series(self) -> dict[tuple[str, ...], list[TableRow]]:
+        """The rows of every scaling curve."""
+        found: dict[tuple[str, ...], list[TableRow]] = {}
         for row in self.rows:
-            found.setdefault((row.series, row.device, row.stack), []).append(row)
+            found.setdefault(row.line, []).append(row)
         return found
 
 

@@ -25,10 +25,15 @@ _LEAST_SPAN = 0.05
 
 def history_plots(section: Section) -> list[Plot]:
     """A plot for each case that was measured at several points, the largest changes first."""
-    rows = {(row.case_id, row.stack): row for row in section.rows}
+    rows = {(row.case_id, row.stack, row.synchronisation): row for row in section.rows}
     told = sorted(section.histories, key=_change, reverse=True)[:_MOST_PLOTS]
     return [
-        _plot(history, rows[history.case_id, history.stack], section, f"{section.anchor}.history.{number}")
+        _plot(
+            history,
+            rows[history.case_id, history.stack, history.synchronisation],
+            section,
+            f"{section.anchor}.history.{number}",
+        )
         for number, history in enumerate(told)
     ]
 

@@ -55,7 +55,7 @@ def _roof(section: Section, rows: Sequence[TableRow]) -> list[tuple[float, float
     """Flop/s over intensity: the highest of the cases' roofs, for ranks share memory and data fit caches."""
     bandwidth = peak = 0.0
     for row in rows:
-        samples = section.samples.get((row.case_id, row.stack))
+        samples = section.samples.get(row.key)
         limits_s = samples.limits_s if samples else {}
         if row.work and limits_s.get("memory_s"):
             bandwidth = max(bandwidth, row.work.memory_bytes / limits_s["memory_s"])

@@ -22,9 +22,7 @@ _LEAST, _MOST = 1 / 8, 32.0
 
 def sample_plots(section: Section) -> list[Plot]:
     """The distribution of every case's samples and, where cases have several ranks, the ranks' shares of the time."""
-    found = [
-        (row, samples) for row in section.rows if (samples := section.samples.get((row.case_id, row.stack))) is not None
-    ]
+    found = [(row, section.samples[row.key]) for row in section.rows if row.key in section.samples]
     spread = [(row, samples) for row, samples in found if row.median_s]
     uneven = [(row, samples) for row, samples in found if samples.rank_shares]
     return [

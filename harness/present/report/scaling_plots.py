@@ -95,7 +95,7 @@ def _reference_curves(section: Section, backend: str, rows: Sequence[TableRow]) 
         Curve(role="bound", points=bound, backend=backend, tip=f"{backend}: the least time this machine allows"),
     ]
     for law in section.laws:
-        if (law.series, law.stack) == (rows[0].series, rows[0].stack):
+        if law.line == rows[0].line:
             tip = f"{backend}: {describe_law(law)}"
             curves.append(Curve(role="law", points=law_curve(law, rows), backend=backend, tip=tip))
     return [curve for curve in curves if len(curve.points) > 1]

@@ -42,7 +42,9 @@ def side(tmp_path, make_case, make_record):
                 pair = f"pair{repeat}" if settings.get("paired") else ""
                 launch = LaunchInfo(id=name, repeat=repeat, launcher="none", pair=pair)
                 common = {"launch": launch, "environment": settings.get("environment", environment())}
-                record = make_record(case, [value], repeat, **common, **settings.get("record", {}))
+                more = settings.get("record", {})
+                common["run_id"] = f"{repeat:03d}-{more.get('synchronisation', 'barrier')}"
+                record = make_record(case, [value], repeat, **(common | more))
                 write_record(tmp_path / name, record)
         return read_side(str(tmp_path / name), tmp_path, (), metric)
 
@@ -229,3 +231,31 @@ def test_an_environment_of_another_shape_is_unknown_and_crashes_nothing(side, tm
 def test_results_that_share_no_case_are_no_question(side):
     with pytest.raises(InputError, match="no case in common"):
         compare(side("base", {"x": STEADY}), side("new", {"y": STEADY}))
+
+
+def test_a_barrier_does_not_compare_with_a_window_unless_asked_for(side):
+    base = side("base", {"case": STEADY})
+    new = side("new", {"case": slowed(1.2)}, record={"synchronisation": "window"})
+    with pytest.raises(InputError, match="synchronised by barrier in BASE, window in NEW"):
+        compare(base, new)
+    table = compare(base, new, allowed=("synchronisation",))
+    assert verdicts(table) == {"case": "slower"}
+    assert ("synchronisation", "barrier", "window") in {(item.what, item.base, item.new) for item in table.differences}
+
+
+def test_where_both_sides_have_both_each_synchronisation_meets_its_own(side):
+    side("base", {"case": STEADY})
+    base = side("base", {"case": slowed(3)}, record={"synchronisation": "window"})
+    side("new", {"case": STEADY})
+    new = side("new", {"case": slowed(3.6)}, record={"synchronisation": "window"})
+    rows = compare(base, new).rows
+    assert [(row.synchronisation, row.verdict, row.base_launches) for row in rows] == [
+        ("barrier", "same", 5),
+        ("window", "slower", 5),
+    ]
+
+
+def test_an_allowed_kernel_version_is_told_above_the_verdicts(side):
+    base, new = side("base", {"case": STEADY}), side("new", {"case": STEADY}, kernel_version=2)
+    (difference,) = compare(base, new, allowed=("kernel-version",)).differences
+    assert (difference.what, difference.base, difference.new) == ("kernel version of invented", "1", "2")

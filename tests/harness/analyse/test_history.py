@@ -64,6 +64,29 @@ def test_launches_of_another_machine_are_left_out_and_told(make_side):
     assert history.left_out == "3 launches of another machine or kernel version"
 
 
+def test_a_machine_is_another_for_what_compare_takes_it_for(make_side):
+    """More threads make another machine; one that is not known is taken to be the same."""
+    cores = {"model": "a processor", "cores": 2}
+    sides = [make_side({f"c{index}": 1.0}) for index in range(3)]
+    for index, cpu in enumerate(({**cores, "threads": 4}, {}, {**cores, "threads": 2})):
+        sides[index].environments[0]["cpu"] = cpu
+        for outcome in sides[index].outcomes.values():
+            outcome[:] = [msgspec.structs.replace(item, ended=f"2026-01-0{index + 1}") for item in outcome]
+    (history,) = make_history(sides, "invented")
+    assert [point.label for point in history.points] == ["c1", "c2"]
+    assert history.left_out.startswith("3 launches of another machine")
+
+
+def test_windows_and_barriers_are_two_histories(make_side):
+    side = make_side({"c1": 1.0, "c2": 2.0})
+    ((case_id, outcomes),) = side.outcomes.items()
+    windows = [msgspec.structs.replace(item, synchronisation="window") for item in outcomes if item.value > 1.5]
+    side.outcomes[case_id] = [item for item in outcomes if item.value < 1.5] + windows
+    histories = make_history([side], "invented")
+    assert [(item.synchronisation, item.points[0].label) for item in histories] == [("barrier", "c1"), ("window", "c2")]
+    assert not any(item.is_worse for item in histories)
+
+
 def test_days_are_points_when_asked_for_or_where_no_commit_is_known(make_side):
     side = make_side({"": 1.0})
     assert make_history([side], "invented")[0].points[0].label == "2026-01-01"

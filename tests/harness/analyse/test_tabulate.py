@@ -1,7 +1,11 @@
+import msgspec
 import pytest
 
 from harness.analyse.tabulate import make_rows, make_table
+from harness.present.columns import make_columns
+from harness.present.naming import CaseNames
 from harness.store.manifest import write_manifest
+from harness.store.read import Run
 from harness.store.record import Stack, Timer
 from harness.store.write import write_record
 from kernels.api import Check, InputError
@@ -37,6 +41,26 @@ def test_unfinished_and_missing_cases_are_rows(rows_of, make_case, make_record):
         ("missing", "not measured yet", True),
     ]
     assert rows["plain", 4, "bare"].median_s is None
+
+
+def test_barriers_and_windows_are_never_one_row(rows_of, make_case, make_record, make_sweep):
+    cases = [make_case(ranks) for ranks in (1, 2)]
+    records = [
+        make_record(case, [time_s / case.scale.ranks], repeat, synchronisation=way)
+        for case in cases
+        for repeat in range(2)
+        for way, time_s in (("barrier", 1.0), ("window", 3.0))
+    ]
+    runs = [msgspec.json.decode(msgspec.json.encode(record), type=Run) for record in records]
+    rows = make_rows(make_sweep(cases, repeats=2), runs)
+    assert [(row.synchronisation, row.ranks, row.median_s, row.launches, row.speedup) for row in rows] == [
+        ("barrier", 1, 1.0, 2, 1.0),
+        ("barrier", 2, 0.5, 2, 2.0),
+        ("window", 1, 3.0, 2, 1.0),
+        ("window", 2, 1.5, 2, 2.0),
+    ]
+    assert "synchronisation" in {column.name for column in make_columns(rows)}
+    assert len({CaseNames(rows).of(row) for row in rows}) == 4
 
 
 def test_a_launch_without_result_shows_beside_the_times_of_the_others(rows_of, make_case, make_record):
