@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from kernels.communication.intrinsics import array_at
 from kernels.compiling import numba
 from kernels.data.manifest import COLUMNS, FORMS, VALUE_TYPE, Floats, Form
-from kernels.data.streaming import fence, move_row
+from kernels.data.streaming import AHEAD, fence, move_row
 from kernels.data.text import WORD_TYPE, Words, parse_value
 
 Rows = NDArray[np.int64]
@@ -24,7 +24,7 @@ Rows = NDArray[np.int64]
 def copy(records: Floats, rows: Rows, out: Floats) -> None:
     """Records [m, 1088] that are normalised already."""
     for place in range(rows.size):
-        following = rows[min(place + 1, rows.size - 1)]
+        following = rows[min(place + AHEAD, rows.size - 1)]
         move_row(records[rows[place]], records[following], out[place])
     fence()
 
@@ -34,7 +34,7 @@ def normalise_binary(addresses: Rows, rows: Rows, offset: Floats, scale: Floats,
     """Raw records, float32 [1088] each."""
     normalised = np.empty(out.shape[1], np.float32)
     for place in range(rows.size):
-        following = rows[min(place + 1, rows.size - 1)]
+        following = rows[min(place + AHEAD, rows.size - 1)]
         _normalise_values(array_at(addresses[rows[place]], offset), offset, scale, normalised)
         move_row(normalised, array_at(addresses[following], offset), out[place])
     fence()

@@ -105,8 +105,10 @@ def shuffle(records: int, batch: int, generator: np.random.Generator) -> list[Ro
 
     Within a batch they ascend: the sum of a batch's gradients does not know their order, and reading likes it.
     """
-    order = generator.permutation(records)
-    return [np.sort(order[start : start + batch]) for start in range(0, records, batch)]
+    batch_of = np.empty(records, np.min_scalar_type(records // batch))
+    batch_of[generator.permutation(records)] = np.arange(records) // batch
+    # of so small numbers NumPy's stable sort is by radix, in half the time of sorting each batch
+    return np.split(np.argsort(batch_of, kind="stable"), range(batch, records, batch))
 
 
 def places_in(order: Sequence[Rows]) -> Rows:
