@@ -34,9 +34,13 @@ class Pending(NamedTuple):
 
     def wait(self) -> None:
         """Until all are done; raises what one of them raised."""
-        for _ in range(self.calls):
-            if error := self.answers.get():
-                raise error
+        if error := self.finish():
+            raise error
+
+    def finish(self) -> Exception | None:
+        """Until all are done; what one of them raised."""
+        errors = [self.answers.get() for _ in range(self.calls)]
+        return next(filter(None, errors), None)
 
 
 class Workers:
@@ -134,14 +138,19 @@ class OptimisedReader(Reader):
         self.source.map()
         buffers = self.memory.reshape(self.depth + 1, self.options.batch, -1)
         ahead: deque[tuple[Floats, Pending]] = deque()
-        for index in range(len(order) + self.depth):
-            if index < len(order):
-                batch = buffers[index % (self.depth + 1), : len(order[index])]
-                ahead.append((batch, self.workers.start(self._parts(order[index], batch))))
-            if index >= self.depth:
-                batch, pending = ahead.popleft()
-                pending.wait()
-                yield torch.from_numpy(batch)
+        try:
+            for index in range(len(order) + self.depth):
+                if index < len(order):
+                    batch = buffers[index % (self.depth + 1), : len(order[index])]
+                    ahead.append((batch, self.workers.start(self._parts(order[index], batch))))
+                if index >= self.depth:
+                    batch, pending = ahead.popleft()
+                    pending.wait()
+                    yield torch.from_numpy(batch)
+        finally:
+            # a consumer that stops early leaves calls that write to where the next epoch's go
+            for _, pending in ahead:
+                pending.finish()
 
     def _parts(self, rows: Rows, batch: Floats) -> Iterator[Callable[[], object]]:
         for low, high in pairwise(len(rows) * part // self.parts for part in range(self.parts + 1)):

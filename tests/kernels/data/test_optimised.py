@@ -79,3 +79,24 @@ def test_an_error_in_a_thread_is_the_consumer_s(shares):
     with pytest.raises(ZeroDivisionError):
         reader.consume(order)
     reader.close()
+
+
+def test_consumer_that_stops_early_leaves_nobody_writing(shares, normalised):
+    reader = OptimisedReader(shares["text"], Options(16, 2, 4))
+    order = shuffle(reader.share.records, 16, np.random.default_rng(0))
+    gather, under_way = reader.source.gather, []
+
+    def slowly(rows, out):
+        under_way.append(rows)
+        time.sleep(0.01)
+        gather(rows, out)
+        under_way.pop()
+
+    reader.source.gather = slowly
+    batches = reader.batches(order)
+    next(batches)
+    batches.close()
+    assert not under_way
+    batches = [batch.numpy().copy() for batch in reader.batches(order)]
+    np.testing.assert_allclose(np.concatenate(batches), normalised[np.concatenate(order)], atol=1e-3)
+    reader.close()
