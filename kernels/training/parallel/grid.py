@@ -127,39 +127,45 @@ class Grid(Strategy):
         return self.count_work(self.samples, sent_bytes, messages, passes=4 if self.parameters.recompute else 3)
 
     def figures(self, step_s: float) -> list[Figure]:
-        """Of a pipeline first the share of its time in which ranks did not compute, and what they sent to neighbours.
+        """Of a pipeline first the share of its time in which ranks did not compute.
 
-        The bubble is 1 - the mean over stages of their computing time / the longest time that a stage was in the
-        pipeline, which leaves out the update. ``bubble_expected`` is what equal stages and free communication would
-        have, ``bubble_calibrated`` what free communication would with the times that the stages' actions took. All are
-        medians over steps.
+        The bubble is 1 - the mean over stages of their computing time / the time from the first micro-batch in to the
+        last one out, which leaves out the update. ``bubble_expected`` is what equal stages and free communication would
+        have, ``bubble_calibrated`` what free communication would with the times that the stages' actions took. Both
+        that are measured are medians over steps; ``bubble_quickest`` is the median of the quickest quarter, which other
+        work on the machine disturbed least.
         """
         figures = super().figures(step_s)
         if self.stages > 1:
-            measured, calibrated = (self.comm.allreduce(bubble) / self.comm.size for bubble in self._bubbles())
-            sent = self.comm.allreduce(self.pipeline.sent_bytes)
+            found = self.comm.allreduce(np.array(self._bubbles())) / self.comm.size
             figures = [
-                Figure(name="bubble", value=measured, better="lower"),
+                Figure(name="bubble", value=float(found[0]), better="lower"),
+                Figure(name="bubble_quickest", value=float(found[1]), better="lower"),
                 Figure(name="bubble_expected", value=self.expected_bubble(), better="lower"),
-                Figure(name="bubble_calibrated", value=calibrated, better="lower"),
-                Figure(name="pipeline_bytes", value=sent, unit="B", better="lower"),
+                Figure(name="bubble_calibrated", value=float(found[2]), better="lower"),
                 *figures,
             ]
         return figures
 
-    def _bubbles(self) -> tuple[float, float]:
-        """Of this rank's replica, as measured and as calibrated."""
+    def _bubbles(self) -> tuple[float, float, float]:
+        """Of this rank's replica: of all steps, of the quickest quarter, and of all as calibrated."""
         actions = [self.schedule(stage, self.stages, self.count_micro_batches()) for stage in range(self.stages)]
         found = []
         for stages in zip(*self.pipeline_comm.allgather(self._pipeline_s), strict=True):
-            actions_s = [each for each, _ in stages]
+            actions_s, runs_s = zip(*stages, strict=True)
             busy_s = sum(map(sum, actions_s)) / self.stages
-            longest_s = max(run_s for _, run_s in stages)
-            found.append(
-                (1 - busy_s / longest_s, 1 - busy_s / schedules.replay(actions, actions_s, self.sends_gradients))
-            )
-        measured, calibrated = np.median(found, axis=0)
-        return float(measured), float(calibrated)
+            # a way back ends where the way forward began, so that no rank that came early has its waiting counted
+            whole_s = runs_s[0] if self.sends_gradients else max(runs_s)
+            free_s = schedules.replay(actions, list(actions_s), self.sends_gradients)
+            found.append((whole_s, 1 - busy_s / whole_s, 1 - busy_s / free_s))
+        found.sort()
+        _, measured, calibrated = np.median(found, axis=0)
+        quickest = np.median([bubble for _, bubble, _ in found[: -(-len(found) // 4)]])
+        return float(measured), float(quickest), float(calibrated)
+
+    def sent_bytes(self) -> float:
+        """As its pipeline counted them, and the sum over replicas."""
+        return optimal_traffic(self.parameter_bytes(), self.replica_comm.size)[0] + self.pipeline.sent_bytes
 
     def expected_bubble(self) -> float:
         """Of equal stages and free communication."""

@@ -99,6 +99,11 @@ class TorchPipeline(_TorchStrategy):
         """Theirs."""
         return own_gradients(self._module)
 
+    def sent_bytes(self) -> float:
+        """Activations to the stage after, their gradients to the one before."""
+        neighbours = (self.comm.rank > 0) + (self.comm.rank < self.comm.size - 1)
+        return 4 * self.parameters.batch * self.parameters.width * neighbours
+
     def work(self) -> Work:
         """As our own pipelines count it."""
         parameters, stages = self.parameters, self.comm.size

@@ -144,8 +144,12 @@ class Strategy(Workload):
         )
 
     def figures(self, step_s: float) -> list[Figure]:
-        """Bytes that a rank keeps, and accuracy on digits never seen, after a training from the start if asked for."""
-        figures = []
+        """Bytes that all ranks send, and that the one with the most keeps.
+
+        Also the accuracy on digits never seen, after a training from the start, if it is asked for.
+        """
+        sent = self.comm.allreduce(self.sent_bytes())
+        figures = [Figure(name="sent_bytes", value=sent, unit="B", better="lower")]
         if (kept := self.peak_bytes()) is not None:
             most = float(np.max(self.comm.allgather(kept)))
             figures.append(Figure(name="peak_bytes", value=most, unit="B", better="lower"))
@@ -158,6 +162,10 @@ class Strategy(Workload):
         return [
             Figure(name="accuracy", value=train(type(self)(self.parameters, self.comm, self.device)), better="higher")
         ]
+
+    def sent_bytes(self) -> float:
+        """Bytes that this rank sends in a step; a sum over ranks counts as `optimal_traffic`."""
+        return self.work().sent_bytes
 
     def peak_bytes(self) -> int | None:
         """Bytes of parameters, gradients and kept activations on this rank, counted, where the strategy is ours."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,7 +17,9 @@ import torch
 from mpi4py import MPI
 
 from kernels.api import InputError
+from kernels.training.parallel.grid import Grid
 from kernels.training.parallel.network import make_layers
+from kernels.training.parallel.schedules import replay
 from kernels.training.parallel.strategy import Strategy
 from kernels.training.parallel_training import KERNEL, ParallelTrainingParameters
 
@@ -71,6 +77,13 @@ def check_every_strategy(comm: MPI.Comm) -> None:
         if backend in ("gpipe", "1f1b", *ASYNCHRONOUS):
             most = max(comm.allgather(workload.pipeline.sent_bytes))
             assert most == sent, (backend, most, sent)
+        # of a pipeline each boundary is crossed there and back
+        figures = {figure.name: figure.value for figure in workload.figures(1.0)}
+        if backend in ("gpipe", "1f1b", "pipedream", *TORCH_PIPELINES):
+            batch = workload.parameters.batch
+            assert figures["sent_bytes"] == 2 * (comm.size - 1) * 4 * batch * SMALL.width, backend
+        elif backend != "hybrid":
+            assert (figures["sent_bytes"] > 0) == (comm.size > 1), backend
         workload.close()
     # what is stale or local goes elsewhere
     if comm.size > 1:
@@ -105,6 +118,51 @@ def check_the_gap_of_local_is_told(comm: MPI.Comm) -> None:
     assert found["accuracy_gap"] == pytest.approx(float(right["accuracy"]) - float(found["accuracy"]))
     for each in (workload, alike):
         each.close()
+
+
+def check_bubble_is_that_of_the_formula(comm: MPI.Comm) -> None:
+    """Of stages that take a time forward and twice that back, whichever rank came first, in quick and slow steps."""
+    for backend, forward_s in itertools.product(("gpipe", "1f1b", "local"), (0.25, 1.0)):
+        workload = prepare(backend, comm, batch=32, micro_batches=16)
+        assert isinstance(workload, Grid)
+        schedule = [workload.schedule(stage, comm.size, 16) for stage in range(comm.size)]
+        actions_s = [[forward_s * (1 + (action.direction == "backward")) for action in own] for own in schedule]
+        whole_s = replay(schedule, actions_s, workload.sends_gradients)
+        early_s = 7.0 * comm.rank * workload.sends_gradients
+        # three steps in which every rank waited as long again, and one that nothing disturbed
+        runs_s = [2 * whole_s + early_s] * 3 + [whole_s + early_s]
+        workload._pipeline_s = [(actions_s[comm.rank], run_s) for run_s in runs_s]
+        figures = {figure.name: figure.value for figure in workload.figures(1.0)}
+        expected = figures["bubble_expected"]
+        assert expected == pytest.approx((comm.size - 1) / ((48 if backend == "local" else 16) + comm.size - 1))
+        assert figures["bubble_calibrated"] == pytest.approx(expected)
+        assert figures["bubble_quickest"] == pytest.approx(expected)
+        assert figures["bubble"] == pytest.approx((1 + float(expected)) / 2)
+        workload.close()
+
+
+def check_real_waiting_is_a_bubble(comm: MPI.Comm) -> None:
+    """Real stages take as long at least as the formula has it."""
+    workload = prepare("1f1b", comm, batch=32, micro_batches=16)
+    assert isinstance(workload, Grid)
+    for name, lasts_s in (("forward", 0.001), ("backward", 0.002)):
+        setattr(workload.pipeline._stage, name, lasting(getattr(workload.pipeline._stage, name), lasts_s))
+    workload.step()
+    figures = {figure.name: float(figure.value) for figure in workload.figures(1.0)}
+    assert 0.9 * figures["bubble_expected"] < figures["bubble_calibrated"] <= figures["bubble_quickest"] < 1
+    workload.close()
+
+
+def lasting(action: Callable[..., Any], lasts_s: float) -> Callable[..., Any]:
+    """The action, which ends when its time is over and not before; asleep, so that it wants no core."""
+
+    def run(*arguments: object) -> object:
+        ends_s = time.perf_counter() + lasts_s
+        found = action(*arguments)
+        time.sleep(max(0.0, ends_s - time.perf_counter()))
+        return found
+
+    return run
 
 
 @pytest.mark.parametrize("ranks", [2, 4])
@@ -166,5 +224,7 @@ def test_what_cannot_be_divided_is_told(changes: dict[str, int], words: str) -> 
 
 if __name__ == "__main__":
     check_every_strategy(MPI.COMM_WORLD)
+    check_bubble_is_that_of_the_formula(MPI.COMM_WORLD)
+    check_real_waiting_is_a_bubble(MPI.COMM_WORLD)
     check_local_classifiers_count(MPI.COMM_WORLD)
     check_the_gap_of_local_is_told(MPI.COMM_WORLD)
