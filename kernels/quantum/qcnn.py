@@ -97,9 +97,15 @@ class QCNN(torch.nn.Module):
     def read(self, states: torch.Tensor) -> torch.Tensor:
         """``<Z>`` of the last qubit, (batch,), after the units have acted on states (batch, 2**qubits) of `encode`.
 
-        Whoever trains on the same inputs again and again encodes them once.
+        Whoever trains on the same inputs again and again encodes them once. Raises `InputError` for states of another
+        shape or dtype: compiled loops write where these say.
         """
         self._check_cast()
+        if states.dim() != 2 or states.shape[1] != 1 << self.qubits or states.dtype != self.dtype:
+            raise InputError(
+                f"QCNN: found states {tuple(states.shape)} of {states.dtype}; "
+                f"right would be (batch, {1 << self.qubits}) of {self.dtype}"
+            )
         unitaries = self._unit_matrices()
         on_cpu = states.device.type == "cpu"
         same = self._blocks

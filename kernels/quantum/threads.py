@@ -6,15 +6,18 @@ Python's threads rather than Numba's: those spin between two loops, beside torch
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 
 import torch
 
+# a pool starts a thread only where none is idle; its own limit, 32 and fewer, would be below some machines' cores
+_MOST_THREADS = 1 << 12
+
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(thread_name_prefix="scalemark")
+    return ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="scalemark")
 
 
 def count(work: int, work_per_worker: int) -> int:
@@ -23,8 +26,14 @@ def count(work: int, work_per_worker: int) -> int:
 
 
 def share(workers: int, work: Callable[..., None], *arguments: object) -> None:
-    """Call ``work(*arguments, worker, workers)`` for every worker, each in a thread of its own."""
+    """Call ``work(*arguments, worker, workers)`` for every worker, each in a thread of its own.
+
+    Raises what a worker raises, when none of them works any longer: they write to the caller's arrays.
+    """
     others = [_pool().submit(work, *arguments, worker, workers) for worker in range(1, workers)]
-    work(*arguments, 0, workers)
+    try:
+        work(*arguments, 0, workers)
+    finally:
+        wait(others)
     for other in others:
         other.result()

@@ -36,7 +36,8 @@ class ApplyUnits(torch.autograd.Function):
         values = np.empty(len(states))
         workers = max(1, min(blocks, threads.count(states.numel() * len(bits), _AMPLITUDES_PER_WORKER)))
         matrices = _reals(unitaries)
-        threads.share(workers, compiled_units.evaluate, states.contiguous().numpy(), bits, matrices, finals, values)
+        amplitudes = states.resolve_conj().contiguous().numpy()
+        threads.share(workers, compiled_units.evaluate, amplitudes, bits, matrices, finals, values)
         ctx.finals, ctx.bits, ctx.same = finals, bits, same
         ctx.save_for_backward(states, unitaries)
         return torch.from_numpy(values)

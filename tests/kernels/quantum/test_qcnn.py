@@ -34,11 +34,27 @@ def test_values_and_gradient_are_those_of_textbook_gates_and_parameter_shifts(qu
     inputs = torch.rand(3, qubits, dtype=torch.float64) * 3
     weights = network.weights.detach().numpy()
     values = network(inputs)
-    np.testing.assert_allclose(values.detach(), qcnn_reference.values(weights, inputs.numpy(), encoding), atol=1e-12)
+    np.testing.assert_allclose(
+        values.detach(), qcnn_reference.values(weights, inputs.numpy(), encoding), atol=1e-12, rtol=0
+    )
     for sample in range(3):
         (gradient,) = torch.autograd.grad(values[sample], [network.weights], retain_graph=True)
         right = qcnn_reference.derivatives(weights, inputs[sample : sample + 1].numpy(), range(len(weights)), encoding)
-        np.testing.assert_allclose(gradient, right[:, 0], atol=1e-12)
+        np.testing.assert_allclose(gradient, right[:, 0], atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"), [((3, 16), torch.complex64), ((8,), torch.complex64), ((3, 8), torch.complex128)]
+)
+def test_states_of_another_shape_or_dtype_are_refused(shape: tuple[int, ...], dtype: torch.dtype):
+    with pytest.raises(InputError, match=r"found states .*; right would be \(batch, 8\) of torch.complex64"):
+        QCNN(3).read(torch.zeros(shape, dtype=dtype))
+
+
+def test_conjugate_views_are_states_too():
+    network = QCNN(3, "double")
+    states = network.encode(torch.rand(4, 3, dtype=torch.float64))
+    torch.testing.assert_close(network.read(states.conj()), network.read(states.conj().resolve_conj()))
 
 
 def test_gradients_flow_to_the_inputs():
@@ -67,7 +83,7 @@ def test_derivatives_can_be_differentiated_again(qubits: int):
         qcnn_reference.derivatives(shifted, inputs.detach().numpy(), range(len(weights))).sum(axis=1)
         for shifted in ((weights + step[0]).detach().numpy(), (weights - step[0]).detach().numpy())
     )
-    np.testing.assert_allclose(hessian[0], (plus - minus) / 2e-4, atol=1e-7)
+    np.testing.assert_allclose(hessian[0], (plus - minus) / 2e-4, atol=1e-7, rtol=0)
 
 
 def test_single_precision_is_close_to_double():
