@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
@@ -45,7 +46,7 @@ def test_derivatives_are_those_of_the_parameter_shift_rule(circuit: Circuit):
     assert values[0] == pytest.approx(value(circuit, angles, paulis), abs=1e-12)
     shifts = np.pi / 2 * np.eye(circuit.parameters)
     right = [(value(circuit, angles + s, paulis) - value(circuit, angles - s, paulis)) / 2 for s in shifts]
-    np.testing.assert_allclose(derivatives[0], right, atol=1e-12)
+    np.testing.assert_allclose(derivatives[0], right, atol=1e-12, rtol=0)
 
 
 @given(data=st.data())
@@ -91,7 +92,7 @@ def test_derivatives_are_those_of_reverse_mode():
     total.backward()
     values, derivatives = Simulator(circuit).gradients(angles.detach().numpy(), PauliSum.total_z(5))
     assert values[0] == pytest.approx(total.item(), abs=1e-13)
-    np.testing.assert_allclose(derivatives[0], angles.grad.numpy(), atol=1e-13)
+    np.testing.assert_allclose(derivatives[0], angles.grad.numpy(), atol=1e-13, rtol=0)
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("single", 2e-4), ("double", 1e-11)])
@@ -109,7 +110,25 @@ def test_large_tiles_and_threads_give_the_same(precision: str, tolerance: float)
     for place in (0, 33, 34, 80, 101):
         shift = np.pi / 2 * (np.arange(circuit.parameters) == place)
         right = (exact.expectations(angles + shift) - exact.expectations(angles - shift)).sum(axis=1) / 2
-        np.testing.assert_allclose(derivatives[:, place], right, atol=tolerance)
+        np.testing.assert_allclose(derivatives[:, place], right, atol=tolerance, rtol=0)
+
+
+@pytest.mark.parametrize("depth", [1, 6])
+@pytest.mark.parametrize(("precision", "amplitude_bytes"), [("single", 8), ("double", 16)])
+def test_memory_is_four_states_whatever_the_depth(precision: str, amplitude_bytes: int, depth: int):
+    circuit, paulis = hardware_efficient(20, depth), PauliSum.total_z(20)
+    angles = np.random.default_rng(8).uniform(-7, 7, circuit.parameters)
+    # compiles: what the compiler takes is not of the states
+    Simulator(circuit, precision).gradients(angles, paulis)
+    tracemalloc.start()
+    try:
+        Simulator(circuit, precision).gradients(angles, paulis)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # beside them room for three tiles of 2 MiB, one to sweep and two to undo, and tables of rows and of columns
+    assert peak / amplitude_bytes >= 4 << 20
+    assert peak <= (4 * amplitude_bytes << 20) + (8 << 20)
 
 
 def test_an_observable_that_cannot_be_is_refused():
