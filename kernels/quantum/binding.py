@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -84,6 +85,7 @@ class _Permuted:
     def __init__(self, sweeps: Sequence[Sweep]) -> None:
         self._sweeps = sweeps
         self._targets: dict[int, Targets] = {}
+        self._moves: dict[torch.device, list[torch.Tensor]] = {}
 
     def targets(self, itemsize: int) -> Targets:
         """See `make_targets`."""
@@ -91,10 +93,20 @@ class _Permuted:
             self._targets[itemsize] = make_targets(self._sweeps, itemsize)
         return self._targets[itemsize]
 
-    def addresses(self, number: int) -> Integers:
-        """Where each amplitude goes in a sweep, (2**qubits,)."""
-        sweep = self._sweeps[number]
-        return (sweep.row_targets[:, None] ^ sweep.column_targets).flatten()
+    def addresses(self, number: int, device: torch.device) -> torch.Tensor:
+        """Where each amplitude goes in a sweep, int64 (2**qubits,), from targets that stay on the device."""
+        if device not in self._moves:
+            targets = ([sweep[place] for sweep in self._sweeps] for place in (1, 2))
+            self._moves[device] = [torch.from_numpy(np.array(some)).to(device) for some in targets]
+        rows, columns = (some[number] for some in self._moves[device])
+        return (rows[:, None] ^ columns).flatten()
+
+
+class RowTables(NamedTuple):
+    """Of `Structure`: the ``orders`` (steps, rows), and whether a group's factors are ``conjugate`` (groups, rows)."""
+
+    orders: torch.Tensor
+    conjugate: torch.Tensor
 
 
 class BoundSweeps(_Permuted):
@@ -119,9 +131,19 @@ class BoundSweeps(_Permuted):
             group_ends=layouts.ends(groups for _, groups in phases),
             group_masks=np.array([mask for _, groups in phases for mask in groups], dtype=np.int64),
         )
+        self._rows_on: dict[torch.device, RowTables] = {}
         self._turns = AngleArray(turn.angle for turn in turns)
         self._of_rows = _Diagonals([of_rows for of_rows, _ in phases])
         self._of_columns = _Diagonals([group for _, groups in phases for group in groups.values()])
+
+    def row_tables(self, device: torch.device) -> RowTables:
+        """What the structure says of rows, on the device, where it stays."""
+        if device not in self._rows_on:
+            masks = self.structure.group_masks
+            odd = np.bitwise_count(np.arange(self._rows) & masks[:, None]) & 1
+            tables = (torch.from_numpy(table).to(device) for table in (self.structure.orders, odd == 1))
+            self._rows_on[device] = RowTables(*tables)
+        return self._rows_on[device]
 
     def bind(self, angles: NDArray[np.float64], dtype: torch.dtype) -> Numbers:
         """The numbers for angles (batch, parameters), in the precision of ``dtype``."""

@@ -89,24 +89,24 @@ class TorchExecutor:
         """Write the product state."""
         rows, columns = (torch.from_numpy(factors).to(target) for factors in preparation.bind(angles))
         product = rows[:, :, None] * columns[:, None, :]
-        target.index_copy_(1, _addresses(preparation, 0, target.device), product.flatten(1))
+        target.index_copy_(1, preparation.addresses(0, target.device), product.flatten(1))
 
     def sweep(
         self, source: torch.Tensor, target: torch.Tensor, sweeps: BoundSweeps, number: int, numbers: Numbers
     ) -> None:
         """One sweep from ``source`` to ``target``, by the numbers that `BoundSweeps.bind` gave."""
-        structure = sweeps.structure
+        structure, of_rows = sweeps.structure, sweeps.row_tables(source.device)
         cosines, sines, tables, groups = (torch.from_numpy(part).to(source.device) for part in numbers)
         cosines, sines = (part[:, :: VECTOR_BYTES // part.element_size()] for part in (cosines, sines))
         state = source.view(len(source), structure.orders.shape[1], -1)
         for step in range(structure.step_ends[number], structure.step_ends[number + 1]):
-            order = torch.from_numpy(structure.orders[step]).to(source.device)
+            order = of_rows.orders[step]
             some = slice(structure.turn_ends[step], structure.turn_ends[step + 1])
             turned = self._rotate(state[:, order], structure.bits[some].tolist(), cosines[:, some], sines[:, some])
             state = torch.empty_like(turned).index_copy_(1, order, turned) * tables[:, step, :, None]
             for group in range(structure.group_ends[step], structure.group_ends[step + 1]):
-                state = state * _column_factors(groups[:, group], structure.group_masks[group], state.shape[1])
-        target.index_copy_(1, _addresses(sweeps, number, target.device), state.flatten(1))
+                state = state * _column_factors(groups[:, group], of_rows.conjugate[group])
+        target.index_copy_(1, sweeps.addresses(number, target.device), state.flatten(1))
 
     def _rotate(self, state: torch.Tensor, bits: list[int], cosines: torch.Tensor, sines: torch.Tensor) -> torch.Tensor:
         batch, rows, columns = state.shape
@@ -138,18 +138,13 @@ def _rotation(bits: list[int], bit: int, cosines: torch.Tensor, sines: torch.Ten
     return torch.stack([cosine, -sine, sine, cosine], dim=1).view(-1, 2, 2)
 
 
-def _column_factors(parts: torch.Tensor, mask: int, rows: int) -> torch.Tensor:
-    """Factors (batch, rows, columns) from a group's (batch, 2, columns): conjugate where ``row & mask`` is odd."""
-    odd = torch.from_numpy(np.bitwise_count(np.arange(rows) & mask) & 1).to(parts.device)
-    signs = 1 - 2 * odd.to(parts.dtype)
-    return torch.complex(parts[:, None, 0].expand(-1, rows, -1), signs[:, None] * parts[:, None, 1])
+def _column_factors(parts: torch.Tensor, conjugate: torch.Tensor) -> torch.Tensor:
+    """Factors (batch, rows, columns) from a group's (batch, 2, columns), of rows that are ``conjugate`` or not."""
+    signs = 1 - 2 * conjugate.to(parts.dtype)
+    return torch.complex(parts[:, None, 0].expand(-1, len(signs), -1), signs[:, None] * parts[:, None, 1])
 
 
 def _kronecker(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
     """The Kronecker product of each pair of matrices in two batches."""
     size = left.shape[1] * right.shape[1]
     return (left[:, :, None, :, None] * right[:, None, :, None, :]).reshape(-1, size, size)
-
-
-def _addresses(permuted: Preparation | BoundSweeps, number: int, device: torch.device) -> torch.Tensor:
-    return torch.from_numpy(permuted.addresses(number)).to(device)
