@@ -38,6 +38,8 @@ def amplitude(values: ArrayLike) -> Circuit:
     vector = np.ravel(np.asarray(values, dtype=np.float64))
     if not np.isfinite(vector).all() or not vector.any():
         raise InputError(f"amplitude encoding: found values {vector}; right would be finite ones, not all zero")
+    # squares of the largest neither overflow nor vanish
+    vector = vector / np.abs(vector).max()
     qubits = max(1, (len(vector) - 1).bit_length())
     padded = np.pad(vector, (0, (1 << qubits) - len(vector)))
     gates: list[Gate] = []

@@ -17,7 +17,7 @@ def cost(circuit: Circuit) -> tuple[int, int, int]:
 
 def test_basis_encoding_is_one_basis_state():
     circuit = encodings.basis(11, 5)
-    np.testing.assert_allclose(simulate(circuit), np.eye(32)[11], atol=1e-15)
+    np.testing.assert_allclose(simulate(circuit), np.eye(32)[11], atol=1e-15, rtol=0)
     assert cost(circuit) == (5, 1, 0)
 
 
@@ -25,7 +25,7 @@ def test_angle_encoding_is_a_product_of_turned_qubits():
     values = [0.3, -1.2, 2.5]
     qubits = [np.array([np.cos(v / 2), np.sin(v / 2)]) for v in values]
     circuit = encodings.angle(values)
-    np.testing.assert_allclose(simulate(circuit), np.kron(qubits[2], np.kron(qubits[1], qubits[0])), atol=1e-15)
+    np.testing.assert_allclose(simulate(circuit), np.kron(qubits[2], np.kron(qubits[1], qubits[0])), atol=1e-15, rtol=0)
     assert cost(circuit) == (3, 1, 0)
 
 
@@ -35,7 +35,7 @@ def test_amplitude_encoding_has_the_values_as_amplitudes(values: list[float]):
     circuit = encodings.amplitude(values)
     state = np.zeros(1 << circuit.qubits)
     state[: len(values)] = np.array(values) / np.linalg.norm(values)
-    np.testing.assert_allclose(simulate(circuit), state, atol=1e-12)
+    np.testing.assert_allclose(simulate(circuit), state, atol=1e-12, rtol=0)
     assert circuit.qubits == max(1, int(np.ceil(np.log2(len(values)))))
     assert circuit.entangling_gates == 2**circuit.qubits - 2
 
@@ -45,7 +45,7 @@ def test_qram_encoding_holds_each_number_at_its_address(data: list[int], bits: i
     circuit = encodings.qram(data, bits)
     state = np.zeros(1 << circuit.qubits)
     state[[place + len(data) * number for place, number in enumerate(data)]] = len(data) ** -0.5
-    np.testing.assert_allclose(simulate(circuit), state, atol=1e-14)
+    np.testing.assert_allclose(simulate(circuit), state, atol=1e-14, rtol=0)
     assert circuit.qubits == len(data).bit_length() - 1 + bits
 
 
@@ -55,9 +55,29 @@ def test_multi_controlled_x_flips_where_all_controls_are_one(controls: int):
     for number in range(2 << controls):
         right = number ^ (1 << controls) if number % (1 << controls) == (1 << controls) - 1 else number
         state = simulate(Circuit(controls + 1, (*encodings.basis(number, controls + 1).gates, *gates)))
-        np.testing.assert_allclose(state, np.eye(2 << controls)[right], atol=1e-14)
+        np.testing.assert_allclose(state, np.eye(2 << controls)[right], atol=1e-14, rtol=0)
     if controls > 1:
         assert sum(gate.name == "cx" for gate in gates) == 2 ** (controls + 1) - 2
+
+
+@pytest.mark.parametrize("scale", [1e-320, 1e-200, 1e200, 1e307])
+def test_amplitude_encoding_takes_values_whose_squares_are_no_numbers(scale: float):
+    values = scale * np.array([3.0, -4.0, 0.0, 12.0])
+    state = values / np.abs(values).max()
+    np.testing.assert_allclose(simulate(encodings.amplitude(values)), state / np.linalg.norm(state), atol=1e-14, rtol=0)
+
+
+@pytest.mark.parametrize("qubits", [1, 2, 3, 6])
+def test_amplitude_encoding_costs_what_is_documented(qubits: int):
+    values = np.random.default_rng(1).normal(size=1 << qubits)
+    assert cost(encodings.amplitude(values)) == (qubits, 2 ** (qubits + 1) - qubits - 2, 2**qubits - 2)
+
+
+@pytest.mark.parametrize(("address_qubits", "depth", "cnots"), [(1, 5, 2), (2, 50, 24), (3, 188, 112), (4, 836, 480)])
+def test_qram_encoding_of_ones_costs_what_is_documented(address_qubits: int, depth: int, cnots: int):
+    ones = 1 << address_qubits
+    assert cost(encodings.qram([1] * ones, 1)) == (address_qubits + 1, depth, cnots)
+    assert cnots == ones * (2 ** (address_qubits + 1) - 2 if address_qubits > 1 else 1)
 
 
 def test_what_cannot_be_encoded_is_refused():
