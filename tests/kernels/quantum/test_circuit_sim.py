@@ -10,6 +10,7 @@ import pytest
 
 from kernels import registry
 from kernels.api import InputError, parse_parameters
+from kernels.quantum import reference
 from kernels.quantum.families import hardware_efficient
 from kernels.quantum.fusion import plan
 
@@ -71,6 +72,38 @@ def test_every_backend_simulates_a_file(backend: str, tmp_path: Path):
     assert workload.verify().error < 1e-13
 
 
+@pytest.mark.parametrize("qubits", [1, 2, 3])
+@pytest.mark.parametrize("backend", KERNEL.backends)
+def test_every_backend_simulates_a_small_file(backend: str, qubits: int, tmp_path: Path):
+    pytest.importorskip("qiskit")
+    path = tmp_path / "small.qasm"
+    chain = "".join(f"cx q[{qubit}],q[{qubit + 1}];" for qubit in range(qubits - 1))
+    path.write_text(f'OPENQASM 2.0; include "qelib1.inc"; qreg q[{qubits}]; ry(0.7) q; {chain} rx(0.2) q[0];')
+    values = {"family": "qasm", "file": str(path), "qubits": qubits, "batch": 1}
+    KERNEL.check(parse_parameters(KERNEL, values), 1)
+    workload = prepare(backend, **values)
+    workload.step()
+    assert workload.verify().error < 1e-13
+
+
+@pytest.mark.parametrize("family", ["hardware_efficient", "qft", "ghz", "qcbm"])
+def test_one_qubit_is_a_circuit_too(family: str):
+    workload = prepare("torch", family=family, qubits=1, depth=2, batch=5)
+    workload.step()
+    assert workload.verify().error < 1e-13
+
+
+@pytest.mark.parametrize(("gradient", "simulations"), [("none", 256), ("adjoint", 16 * 2 * 3)])
+def test_the_check_of_a_large_batch_is_bounded(gradient: str, simulations: int, monkeypatch: pytest.MonkeyPatch):
+    workload = prepare("torch", qubits=2, depth=1, batch=600, gradient=gradient, seed=11)
+    workload.step()
+    calls = []
+    simulate = reference.simulate
+    monkeypatch.setattr(reference, "simulate", lambda *arguments: calls.append(1) or simulate(*arguments))
+    assert workload.verify().passed
+    assert len(calls) == simulations
+
+
 @pytest.mark.parametrize("backend", ["torch", "lightning"])
 @pytest.mark.parametrize("family", ["hardware_efficient", "qft", "quantum_volume"])
 def test_gradients_pass_their_check(backend: str, family: str):
@@ -126,7 +159,7 @@ def test_two_ranks_share_the_batch(on_two_ranks: Callable[[str], str]):
     alone.step()
     assert [len(share) for share in shares] == [3, 2]
     assert passed
-    np.testing.assert_allclose(np.concatenate(shares), alone.expectations, atol=1e-14)
+    np.testing.assert_allclose(np.concatenate(shares), alone.expectations, atol=1e-14, rtol=0)
 
 
 def test_work_counts_gates_of_all_layers_but_the_first():
