@@ -25,11 +25,17 @@ Phases = list[tuple[int, Angle]]
 # the largest circuits of which a block of samples stays in the second-level cache
 MOST_QUBITS = 12
 
-# below, too many lanes go empty
-LEAST_BATCH = 4
+# fewer of the largest leave too many lanes empty; smaller circuits, even one alone with its lanes empty, take less time
+# here than the calls of a sweep
+_LEAST_BATCH_OF_LARGEST = 4
 
 # waking a thread takes as long as a step of so many amplitudes, over all circuits
 _AMPLITUDES_PER_WORKER = 1 << 18
+
+
+def takes(qubits: int, batch: int) -> bool:
+    """Whether a batch of circuits is faster here than in sweeps."""
+    return qubits < MOST_QUBITS or (qubits == MOST_QUBITS and batch >= _LEAST_BATCH_OF_LARGEST)
 
 
 class BatchedExecutor:

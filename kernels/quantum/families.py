@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import pi
+from math import acos, pi
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,13 +26,30 @@ def hardware_efficient(qubits: int, depth: int) -> Circuit:
         for qubit in range(qubits):
             index = 2 * (layer * qubits + qubit)
             gates += [Gate("ry", (qubit,), Parameter(index)), Gate("rz", (qubit,), Parameter(index + 1))]
-        gates += [Gate("cx", (qubit, (qubit + 1) % qubits)) for qubit in range(qubits)]
+        gates += _ring(qubits)
     return Circuit(qubits, tuple(gates))
+
+
+def _ring(qubits: int) -> list[Gate]:
+    """CNOTs from each qubit to the next and from the last to the first; one qubit has none."""
+    return [Gate("cx", (qubit, (qubit + 1) % qubits)) for qubit in range(qubits) if qubits > 1]
 
 
 def ghz(qubits: int) -> Circuit:
     """``(|0...0> + |1...1>) / sqrt(2)``."""
     return Circuit(qubits, (Gate("h", (0,)), *(Gate("cx", (q, q + 1)) for q in range(qubits - 1))))
+
+
+def w(qubits: int) -> Circuit:
+    """One 1 among zeros, on every qubit alike: ``(|10...0> + |010...0> + ... + |0...01>) / sqrt(n)``.
+
+    Each qubit passes on to the next what is left of the one's amplitude.
+    """
+    gates = [Gate("x", (0,))]
+    for qubit in range(qubits - 1):
+        turn = 2 * acos((qubits - qubit) ** -0.5)
+        gates += [Gate("cry", (qubit, qubit + 1), turn), Gate("cx", (qubit + 1, qubit))]
+    return Circuit(qubits, tuple(gates))
 
 
 def qft(qubits: int) -> Circuit:
@@ -73,7 +90,7 @@ def qcbm(qubits: int, depth: int) -> Circuit:
                 gates.append(Gate(name, (qubit,), Parameter(place)))
                 place += 1
         if layer < depth:
-            gates += [Gate("cx", (qubit, (qubit + 1) % qubits)) for qubit in range(qubits)]
+            gates += _ring(qubits)
     return Circuit(qubits, tuple(gates))
 
 

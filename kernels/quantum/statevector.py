@@ -1,6 +1,6 @@
 """The state-vector engine: runs a fused circuit on the CPU with compiled loops, elsewhere with torch operations.
 
-Batches of small circuits go through the whole circuit in cache, a sample a SIMD lane (`kernels.quantum.batched`).
+Small circuits go through the whole circuit in cache, a sample a SIMD lane (`kernels.quantum.batched`).
 
 The circuit is planned once; `Simulator.run` then takes a batch of angles, so that many circuits of one shape, or the
 same circuit again and again, cost no planning.
@@ -15,9 +15,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from kernels.api import InputError
-from kernels.quantum import layouts
+from kernels.quantum import batched, layouts
 from kernels.quantum.adjoint import differentiate
-from kernels.quantum.batched import LEAST_BATCH, MOST_QUBITS, BatchedExecutor
 from kernels.quantum.binding import BoundSweeps, Preparation
 from kernels.quantum.circuit import Circuit
 from kernels.quantum.executors import CompiledExecutor, TorchExecutor
@@ -98,12 +97,11 @@ class Simulator:
         return np.concatenate(values), np.concatenate(derivatives)
 
     def _takes_lanes(self, batch: int) -> bool:
-        compiled = isinstance(self._executor, CompiledExecutor)
-        return compiled and self.circuit.qubits <= MOST_QUBITS and batch >= LEAST_BATCH
+        return isinstance(self._executor, CompiledExecutor) and batched.takes(self.circuit.qubits, batch)
 
     @cached_property
-    def _batched(self) -> BatchedExecutor:
-        return BatchedExecutor(self.circuit, self.dtype)
+    def _batched(self) -> batched.BatchedExecutor:
+        return batched.BatchedExecutor(self.circuit, self.dtype)
 
     def _gradients_of(
         self, angles: NDArray[np.float64], observable: PauliSum

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from kernels.quantum.circuit import Circuit, Gate
 from kernels.quantum.gates import KINDS
+from kernels.quantum.statevector import Simulator
 
 
 @st.composite
@@ -33,14 +34,25 @@ def random_circuits() -> Callable[..., st.SearchStrategy[Circuit]]:
     return circuits
 
 
-@pytest.fixture
+class _SweepingSimulator(Simulator):
+    def _takes_lanes(self, batch: int) -> bool:
+        return False
+
+
+@pytest.fixture(scope="session")
+def sweeping() -> type[Simulator]:
+    """The simulator that sweeps circuits of every size, also those that would take SIMD lanes."""
+    return _SweepingSimulator
+
+
+@pytest.fixture(scope="session")
 def on_ranks() -> Callable[[int, str], str]:
     """Run Python source on so many MPI ranks; returns what they print."""
 
     def run(ranks: int, source: str) -> str:
         mpiexec = str(Path(sys.executable).with_name("mpiexec"))
         command = [mpiexec, "-n", str(ranks), sys.executable, "-c", source]
-        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=240).stdout
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=600).stdout
 
     return run
 

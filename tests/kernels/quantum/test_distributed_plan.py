@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +11,11 @@ from kernels.quantum.circuit import Circuit, Gate
 from kernels.quantum.distributed_plan import Distribution, check_ranks, distribute
 from kernels.quantum.families import ghz, hardware_efficient
 from kernels.quantum.fusion import Stage, fuse
+from kernels.quantum.primitives import Angle, Phase, Primitive, Rotation, lower
+
+
+def angles_of(kind: type[Primitive], primitives: Iterable[Primitive]) -> list[Angle]:
+    return sorted(primitive.angle for primitive in primitives if isinstance(primitive, kind))
 
 
 def exchanged_bits(distribution: Distribution) -> list[int]:
@@ -48,6 +53,10 @@ def test_nothing_is_lost_and_no_rotation_leaves_a_rank(
     rank_bits = data.draw(st.integers(0, (circuit.qubits + 1) // 3))
     distribution = distribute(circuit, rank_bits)
     assert distribution.legs
+    lowered = [primitive for gate in circuit.gates for primitive in lower(gate)]
+    parts = [*distribution.head, *(signed.primitive for leg in distribution.legs for signed in leg.primitives)]
+    for kind in (Rotation, Phase):
+        assert angles_of(kind, parts) == angles_of(kind, lowered)
     for leg in distribution.legs:
         for primitive, rank_mask in leg.primitives:
             assert all(0 <= bit < distribution.local_bits for bit in primitive.qubits)

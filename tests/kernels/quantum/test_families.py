@@ -44,15 +44,17 @@ def test_qcbm_of_ten_layers_has_the_published_number_of_gates(qubits: int):
 
 def test_inclined_ghz_has_two_amplitudes():
     state = simulate(inclined_ghz(4), [0.7]).numpy()
-    np.testing.assert_allclose(state[[0, -1]], [np.cos(0.35), np.sin(0.35)], atol=1e-15)
+    np.testing.assert_allclose(state[[0, -1]], [np.cos(0.35), np.sin(0.35)], atol=1e-15, rtol=0)
     assert np.count_nonzero(state) == 2
-    np.testing.assert_allclose(simulate(ghz(4)), simulate(inclined_ghz(4), [np.pi / 2]), atol=1e-15)
+    np.testing.assert_allclose(simulate(ghz(4)), simulate(inclined_ghz(4), [np.pi / 2]), atol=1e-15, rtol=0)
 
 
 def test_qft_of_a_product_state_is_the_fourier_transform_of_its_amplitudes():
     angles = [0.3, -1.0, 2.0, 0.8]
     before = simulate(Circuit(4, tuple(Gate("ry", (q,), a) for q, a in enumerate(angles)))).numpy()
-    np.testing.assert_allclose(simulate(qft_of_product(4), angles), np.fft.ifft(before, norm="ortho"), atol=1e-14)
+    np.testing.assert_allclose(
+        simulate(qft_of_product(4), angles), np.fft.ifft(before, norm="ortho"), atol=1e-14, rtol=0
+    )
     assert qft(4).entangling_gates == 6 + 2
 
 

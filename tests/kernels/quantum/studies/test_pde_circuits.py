@@ -33,7 +33,7 @@ def test_poisson_pools_one_qubit_at_a_time():
 def test_the_feature_map_once_over_is_the_networks_encoding(qubits: int, seed: int):
     inputs = np.random.default_rng(seed).uniform(0, 3, (3, qubits))
     encoded = QCNN(qubits, "double").encode(torch.from_numpy(inputs)).numpy()
-    np.testing.assert_allclose(feature_map(inputs, 1), encoded, atol=1e-13)
+    np.testing.assert_allclose(feature_map(inputs, 1), encoded, atol=1e-13, rtol=0)
 
 
 @pytest.mark.parametrize("repetitions", [1, 2])
@@ -44,7 +44,7 @@ def test_states_and_network_are_those_of_textbook_gates(repetitions: int):
     with torch.no_grad():
         values = network.read(torch.from_numpy(feature_map(inputs, repetitions))).numpy()
     weights = network.weights.detach().numpy()
-    np.testing.assert_allclose(values, reference_values(units, weights, inputs, repetitions), atol=1e-13)
+    np.testing.assert_allclose(values, reference_values(units, weights, inputs, repetitions), atol=1e-13, rtol=0)
 
 
 def test_the_floor_is_below_every_circuit_and_reached_by_what_an_observable_can_do():
