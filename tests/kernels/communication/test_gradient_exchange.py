@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import msgspec
 import pytest
 from mpi4py import MPI
+from torch import Tensor
 
 from kernels.api import InputError
 from kernels.communication.gradient_exchange import KERNEL, GradientExchangeParameters
@@ -46,6 +48,26 @@ def check_gradients(comm: MPI.Comm) -> None:
         workload.close()
 
 
+def check_what_sending_costs_is_exposed(comm: MPI.Comm) -> None:
+    """Told apart from what every step costs, also where the timed steps were quick or slow as a whole."""
+    workload = prepare("mpi", comm, overlap=False)
+    start, lasts_s = workload.start, 0.02
+
+    def start_late(values: Tensor) -> None:
+        time.sleep(lasts_s)
+        start(values)
+
+    workload.start = start_late  # type: ignore[method-assign]
+    for step_s in (1e-6, 1e6):
+        figures = {figure.name: figure.value for figure in workload.figures(step_s)}
+        exposed_s = figures["exposed_communication"]
+        assert isinstance(exposed_s, float)
+        sent = len(workload.buckets.parts) * (comm.size > 1)
+        # a sleep is no shorter than asked for, and two steps differ by far less
+        assert lasts_s * (sent - 0.5) < exposed_s < lasts_s * (sent + 5), figures
+    workload.close()
+
+
 def check_what_is_not_exchanged_or_not_clipped_is_seen(comm: MPI.Comm) -> None:
     workload = prepare("mpi", comm, clipping="bucket")
     workload.step()
@@ -79,3 +101,4 @@ def test_work_of_one_rank() -> None:
 if __name__ == "__main__":
     check_gradients(MPI.COMM_WORLD)
     check_what_is_not_exchanged_or_not_clipped_is_seen(MPI.COMM_WORLD)
+    check_what_sending_costs_is_exposed(MPI.COMM_WORLD)
