@@ -26,6 +26,10 @@ class MaterialIdentificationParameters(Parameters, frozen=True):
     batch: Annotated[int, Meta(ge=2, description="samples of a training step, over all ranks")] = 128
     width: Annotated[int, Meta(ge=1, description="channels of the network's first convolution")] = 16
     epochs: Annotated[int, Meta(ge=1, description="passes through the training records at most")] = 4
+    train_s: Annotated[
+        float,
+        Meta(ge=0, description="seconds that training takes at most, its schedule fitted to them; 0: epochs alone"),
+    ] = 0.0
     learning_rate: Annotated[float, Meta(gt=0, description="Adam's step size, as its schedule has it")] = 2e-3
     target_loss: Annotated[
         float, Meta(ge=0, description="the validation loss that ends training; the default is the thesis's")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Shuffled(Workload):
     """Every rank has a part of the sequences and takes them at random.
 
-    ``orders`` [ranks][batches, local batch] are the sequences' numbers that the ranks draw, known to all, as are the
+    ``drawn`` [ranks][batches, local batch] are the sequences' numbers that the ranks draw, known to all, as are the
     ``lengths`` [sequences].
     """
 
@@ -35,9 +35,8 @@ class Shuffled(Workload):
         sequences = parameters.batch * parameters.batches
         rng = np.random.default_rng([parameters.seed, 3])
         self.lengths = assignment.draw_lengths(sequences, parameters.median_tokens, parameters.spread, rng)
-        self.orders = [self._order(divide(sequences, comm.size, rank)) for rank in range(comm.size)]
-        own = self.orders[comm.rank].flat
-        self._own = {number: self._draw(number) for number in own}
+        self.drawn = [self._draw_batches(divide(sequences, comm.size, rank)) for rank in range(comm.size)]
+        self._sequences = {number: self._draw(number) for number in self.drawn[comm.rank].flat}
         self.encoder = self._make_encoder()
         self.gradients = GradientSum(self.encoder.parameters(), comm, torch.device("cpu"))
         kind = {"adam": torch.optim.Adam, "lamb": Lamb}[parameters.optimizer]
@@ -45,17 +44,17 @@ class Shuffled(Workload):
         self.steps = 0
         self.loss = torch.tensor(float("nan"))
 
-    def order(self, lengths: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def arrange(self, lengths: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """In which order a rank takes its own sequences, of these ``lengths``."""
         return assignment.shuffled(lengths, rng)
 
-    def taken(self, batch: int) -> list[np.ndarray]:
+    def trained_on(self, batch: int) -> list[np.ndarray]:
         """Which sequences each rank trains on in a batch."""
-        return [order[batch] for order in self.orders]
+        return [numbers[batch] for numbers in self.drawn]
 
-    def take(self, batch: int) -> tuple[Tensor, Tensor]:
+    def fetch(self, batch: int) -> tuple[Tensor, Tensor]:
         """This rank's tokens of a batch, int64 [T], and which are to be guessed, bool [T]."""
-        return _unpacked(np.concatenate([self._own[number] for number in self.orders[self.comm.rank][batch]]))
+        return _unpacked(np.concatenate([self._sequences[number] for number in self.drawn[self.comm.rank][batch]]))
 
     def step(self) -> None:
         """Take the next batch, forward, backward, sum over the ranks, update."""
@@ -65,8 +64,8 @@ class Shuffled(Workload):
 
     def compute_gradients(self, batch: int) -> None:
         """Leave the gradient of a batch's loss in ``gradients``, the same on every rank."""
-        tokens, masked = self.take(batch)
-        lengths = self.lengths[self.taken(batch)[self.comm.rank]].tolist()
+        tokens, masked = self.fetch(batch)
+        lengths = self.lengths[self.trained_on(batch)[self.comm.rank]].tolist()
         self.gradients.clear()
         loss = masked_loss(self.encoder, tokens, lengths, masked, self._count_masked(batch))
         loss.backward()
@@ -81,7 +80,7 @@ class Shuffled(Workload):
         batch = self.steps % self.parameters.batches
         reference = self._make_encoder().double()
         reference.load_state_dict(self.encoder.state_dict())
-        numbers = self.orders[self.comm.rank][batch]
+        numbers = self.drawn[self.comm.rank][batch]
         tokens, masked = _unpacked(np.concatenate([self._draw(number) for number in numbers]))
         loss = masked_loss(reference, tokens, self.lengths[numbers].tolist(), masked, self._count_masked(batch))
         parts = torch.autograd.grad(loss, list(reference.parameters()))
@@ -113,12 +112,16 @@ class Shuffled(Workload):
             memory_bytes=10 * parameter_bytes,
             working_set_bytes=4 * parameter_bytes,
             sent_bytes=sent_bytes + 4 * self.dealt_tokens(),
-            messages=messages,
+            messages=messages + self.deal_messages(),
         )
 
     def dealt_tokens(self) -> float:
         """Tokens that a rank gives to others in a step: the most of any rank, the mean of all batches."""
         return 0.0
+
+    def deal_messages(self) -> int:
+        """Messages that follow one another while sequences are dealt out."""
+        return 0
 
     def figures(self, step_s: float) -> list[Figure]:
         """Imbalance, the most tokens over the mean of the ranks; padding, what it would add; the loss if asked for.
@@ -150,10 +153,10 @@ class Shuffled(Workload):
         ends = range(min(self.parameters.batches, len(losses)), len(losses) + 1, self.parameters.batches)
         return {end: float(np.mean(losses[max(0, end - self.parameters.batches) : end])) for end in ends}
 
-    def _order(self, share: range) -> np.ndarray:
+    def _draw_batches(self, share: range) -> np.ndarray:
         """The sequences of a rank's share in the order of training, int64 [batches, local batch]."""
         rng = np.random.default_rng([self.parameters.seed, 4, share.start])
-        order = self.order(self.lengths[share.start : share.stop], rng)
+        order = self.arrange(self.lengths[share.start : share.stop], rng)
         return (order + share.start).reshape(self.parameters.batches, -1)
 
     def _draw(self, number: int) -> np.ndarray:
@@ -164,16 +167,16 @@ class Shuffled(Workload):
 
     def _count_masked(self, batch: int) -> int:
         """Tokens to be guessed over all ranks."""
-        numbers = np.concatenate([order[batch] for order in self.orders])
+        numbers = np.concatenate([numbers[batch] for numbers in self.drawn])
         return sum(int(draw_masked(int(self.lengths[n]), self.parameters.seed, int(n)).sum()) for n in numbers)
 
     def _tokens(self, batch: int, power: int = 1) -> np.ndarray:
         """Σ length^power of each rank's sequences, int64 [ranks]."""
-        return np.array([(self.lengths[numbers] ** power).sum() for numbers in self.taken(batch)])
+        return np.array([(self.lengths[numbers] ** power).sum() for numbers in self.trained_on(batch)])
 
     def _padding(self, batch: int) -> float:
         """The share of a batch that would be padding if each rank's sequences were made as long as its longest."""
-        taken = [self.lengths[numbers] for numbers in self.taken(batch)]
+        taken = [self.lengths[numbers] for numbers in self.trained_on(batch)]
         padded = sum(len(lengths) * lengths.max() for lengths in taken)
         return float(1 - sum(lengths.sum() for lengths in taken) / padded)
 
@@ -186,7 +189,7 @@ class Shuffled(Workload):
 class Stratified(Shuffled):
     """Every local batch has as many long and short sequences as the rank's whole part: presorting on each rank."""
 
-    def order(self, lengths: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def arrange(self, lengths: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Bins of lengths, mixed evenly."""
         return assignment.stratified(lengths, self.parameters.batch // self.comm.size, rng)
 
@@ -202,16 +205,16 @@ class Exchanged(Stratified):
         self._members = range(first, first + self._group.size)
         self._dealt = [self._deal(batch) for batch in range(parameters.batches)]
 
-    def taken(self, batch: int) -> list[np.ndarray]:
+    def trained_on(self, batch: int) -> list[np.ndarray]:
         """After the exchange."""
         return self._dealt[batch][0]
 
-    def take(self, batch: int) -> tuple[Tensor, Tensor]:
+    def fetch(self, batch: int) -> tuple[Tensor, Tensor]:
         """Send every member its sequences of those drawn here, and receive what it dealt to this rank."""
         _, moved = self._dealt[batch]
         me = self.comm.rank
         outgoing = [number for to in self._members for number in moved[me, to]]
-        sent = np.concatenate([np.empty(0, np.int32), *(self._own[number] for number in outgoing)])
+        sent = np.concatenate([np.empty(0, np.int32), *(self._sequences[number] for number in outgoing)])
         send_counts = [self._count(moved[me, to]) for to in self._members]
         receive_counts = [self._count(moved[source, me]) for source in self._members]
         received = np.empty(sum(receive_counts), np.int32)
@@ -226,6 +229,10 @@ class Exchanged(Stratified):
                 per_rank[batch, source] += self._count(numbers) * (source != to)
         return float(per_rank.max(axis=1).mean())
 
+    def deal_messages(self) -> int:
+        """As few as reach g ranks from one: ceil(log2 g), as in `optimal_traffic`."""
+        return optimal_traffic(0, self._group.size)[1]
+
     def close(self) -> None:
         """Free the group's communicator."""
         self._group.Free()
@@ -237,7 +244,7 @@ class Exchanged(Stratified):
         moved: dict[tuple[int, int], list[int]] = {(a, b): [] for a in ranks for b in ranks if a // size == b // size}
         for first in range(0, self.comm.size, size):
             members = ranks[first : first + size]
-            numbers = np.concatenate([self.orders[member][batch] for member in members])
+            numbers = np.concatenate([self.drawn[member][batch] for member in members])
             sources = np.repeat(members, len(numbers) // len(members))
             takers = members[0] + assignment.deal(self.lengths[numbers], len(members))
             for number, source, taker in zip(numbers.tolist(), sources.tolist(), takers.tolist(), strict=True):

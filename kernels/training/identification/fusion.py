@@ -80,7 +80,8 @@ class FusedNetworks(nn.Module):
         own = passed[group][stage]
         total = _OWN * own
         for index, (source, target, into) in enumerate(self.pairs):
-            if (target, into) == (stage, group):
+            # an edge that is not there costs nothing, unless it is asked how much it would bring
+            if (target, into) == (stage, group) and (gates.requires_grad or gates[index]):
                 total = total + self.edges[index](passed[1 - group][source], gates[index], own.shape[2])
         fused: Tensor = self.norms[group][stage](total)  # type: ignore[index]
         return fused

@@ -48,7 +48,7 @@ class EdgeNetwork(nn.Module):
 
 
 class RandomEdges(Trainer):
-    """Each edge is there with probability one half, once for all."""
+    """Each edge is there with probability one half, once for all; those that are not cost nothing."""
 
     network: EdgeNetwork
 
@@ -62,8 +62,8 @@ class RandomEdges(Trainer):
 class EdgeSearch(Trainer):
     """Weights learn from one half of the training records and α from the other, a batch of each in turn.
 
-    An epoch has as many batches as for any other network, so that equal epochs cost the same. The temperature falls
-    from 1 as (1 − t/T)², and the entropy of the choice is made dearer from nothing to 10 (Gao et al., section 3.4).
+    An epoch has as many batches as for any other network. The temperature falls from 1 as (1 − t/T)², and the entropy
+    of the choice is made dearer from nothing to 10 (Gao et al., section 3.4).
     """
 
     network: EdgeNetwork
@@ -82,13 +82,14 @@ class EdgeSearch(Trainer):
         batch = min(self.parameters.batch, len(halves[1]))
         orders = [half[torch.randperm(len(half), generator=self.orders)] for half in halves]
         for first in range(0, len(halves[1]) // batch * batch, batch):
-            for self.turn, order in enumerate(orders):
+            for turn, order in enumerate(orders):
+                self.turn = turn
                 yield order[first : first + batch]
 
     def set_rate(self, step: int, epoch_steps: int) -> None:
         """Also the temperature and the price of entropy."""
         super().set_rate(step, epoch_steps)
-        self.progress = min(1.0, step / (self.parameters.epochs * epoch_steps))
+        self.progress = min(1.0, step / (self.epochs * epoch_steps))
         self.network.temperature = max((1 - self.progress) ** 2, _COLDEST)
 
     def update(self, samples: Samples, batch: Tensor) -> None:

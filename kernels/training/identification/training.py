@@ -34,6 +34,7 @@ class History:
         self.seconds: list[float] = []
 
     def add(self, validation: float, seconds: float) -> None:
+        """After an epoch."""
         self.validation.append(validation)
         self.seconds.append(seconds)
 
@@ -54,19 +55,30 @@ class Trainer:
         self.loss_weights = torch.ones(len(HEADS))
         self.orders = torch.Generator().manual_seed(parameters.seed)
         self.history = History()
+        # in all, as far as is known by now
+        self.epochs = parameters.epochs
 
     def train(self, parts: Parts) -> None:
-        """Until the validation loss is the target's or the last epoch is over; leaves the `history`."""
+        """Until the validation loss is the target's or the last epoch is over; leaves the `history`.
+
+        Where seconds are given, the last epoch is the last that is over by then, if all take as long as those so far.
+        """
         start_s = time.perf_counter()
         epoch_steps = max(1, len(parts.training.targets) // self.parameters.batch)
-        for epoch in range(self.parameters.epochs):
+        epoch = 0
+        while epoch < self.epochs:
             for index, batch in enumerate(self.batches(len(parts.training.targets))):
                 self.set_rate(epoch * epoch_steps + index, epoch_steps)
                 self.update(parts.training, batch)
             found = float(loss_by_label(parts.errors(self.predict(parts.validation), parts.validation)).sum())
-            self.history.add(found, self.slowest(time.perf_counter() - start_s))
+            spent_s = self.slowest(time.perf_counter() - start_s)
+            self.history.add(found, spent_s)
             if found <= self.parameters.target_loss:
                 break
+            epoch += 1
+            if self.parameters.train_s:
+                affordable = int(epoch * self.parameters.train_s / spent_s)
+                self.epochs = max(epoch, min(affordable, self.parameters.epochs))
 
     def batches(self, count: int) -> Iterator[Tensor]:
         """The whole batches of an epoch in an order that all ranks draw alike; the last, partial one is left out."""
@@ -75,7 +87,7 @@ class Trainer:
 
     def set_rate(self, step: int, epoch_steps: int) -> None:
         """The learning rate of that step."""
-        steps = self.parameters.epochs * epoch_steps
+        steps = self.epochs * epoch_steps
         for group in self.optimizer.param_groups:
             group["lr"] = exponential_decay_sine(self.parameters.learning_rate, step, steps, epoch_steps)
 

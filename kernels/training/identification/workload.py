@@ -163,7 +163,7 @@ class SearchedIdentification(NetworkIdentification):
 
 
 class RandomIdentification(SearchedIdentification):
-    """The same networks with random edges, at equal cost."""
+    """The same networks with random edges."""
 
     def trainer_of(self) -> Trainer:
         """Edges are drawn."""

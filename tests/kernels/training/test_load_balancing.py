@@ -35,9 +35,9 @@ def check_strategies(comm: MPI.Comm) -> None:
         check = workload.verify()
         assert check.passed, (backend, group, check)
         for batch in range(SMALL["batches"]):
-            numbers = np.concatenate(workload.taken(batch))
-            assert sorted(numbers) == sorted(np.concatenate([order[batch] for order in workload.orders]))
-            assert len(workload.take(batch)[0]) == workload.lengths[workload.taken(batch)[comm.rank]].sum()
+            numbers = np.concatenate(workload.trained_on(batch))
+            assert sorted(numbers) == sorted(np.concatenate([order[batch] for order in workload.drawn]))
+            assert len(workload.fetch(batch)[0]) == workload.lengths[workload.trained_on(batch)[comm.rank]].sum()
         uneven[backend, group] = next(f.value for f in workload.figures(1.0) if f.name == "token_imbalance")
         workload.close()
     assert uneven["exchanged", 0] <= uneven["exchanged", 2] < uneven["shuffled", 0]
@@ -51,8 +51,8 @@ def test_every_strategy_finds_the_gradient_of_the_sequences_first_drawn() -> Non
 def test_a_sequence_torn_on_the_way_is_found_out() -> None:
     workload = prepare("exchanged", MPI.COMM_SELF)
     assert isinstance(workload, Exchanged)
-    number = int(workload.orders[0][0][0])
-    workload._own[number][0] ^= 2
+    number = int(workload.drawn[0][0][0])
+    workload._sequences[number][0] ^= 2
     assert not workload.verify().passed
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -72,6 +73,21 @@ def test_training_ends_at_the_target(tmp_path: Path, monkeypatch: pytest.MonkeyP
     figures = {figure.name: figure.value for figure in workload.figures(1.0)}
     assert figures["epochs"] == 1
     assert figures["time to loss"] > 0
+
+
+@pytest.mark.parametrize("backend", ["mtl", "nas"])
+def test_training_ends_when_its_seconds_are_over(backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCALEMARK_DATA", str(tmp_path))
+    budget = msgspec.structs.replace(SMALL, epochs=100_000, train_s=1.0, target_loss=0.0)
+    workload = KERNEL.prepare(backend, budget)
+    assert isinstance(workload, NetworkIdentification)
+    workload.step()
+    seconds = workload.trainer.history.seconds
+    assert len(seconds) == workload.trainer.epochs < 100_000
+    # another epoch would not have fitted in, nor was the last one begun too late
+    assert seconds[-1] + seconds[-1] / len(seconds) > 1.0
+    assert len(seconds) == 1 or seconds[-2] < 1.0
+    assert workload.verify().passed
 
 
 @pytest.mark.parametrize(("batch", "message"), [(4, "found 4 for 3 ranks"), (64, None)])

@@ -21,6 +21,21 @@ def test_without_edges_a_group_ignores_the_other_and_with_them_it_does_not() -> 
     assert not torch.equal(before[1][:, :4], after[1][:, :4])
 
 
+def test_an_edge_that_is_not_there_costs_nothing_unless_it_is_searched_for() -> None:
+    network = FusedNetworks(4)
+    called = []
+    for index, edge in enumerate(network.edges):
+        edge.register_forward_hook(lambda *_, index=index: called.append(index))
+    gates = torch.zeros(len(network.pairs))
+    gates[[3, 17]] = 1
+    network(torch.randn(3, 2160), gates)
+    assert sorted(called) == [3, 17]
+    gates.requires_grad_()
+    network(torch.randn(3, 2160), gates).square().sum().backward()
+    assert gates.grad is not None
+    assert (gates.grad != 0).all()
+
+
 def test_every_edge_goes_to_a_stage_no_earlier() -> None:
     pairs = FusedNetworks(2).pairs
     assert len(pairs) == len(set(pairs)) == 20
