@@ -28,6 +28,8 @@ class History(NamedTuple):
     displacement: Array  # [steps, equations], m
     stress_pa: Array  # [steps, points, 3]
     plastic_strain: Array  # [steps, points], equivalent
+    force_residual: Array  # [steps], over the largest force that a node carries
+    iterations: Array  # [steps], of Newton's method
 
 
 def compliance(young_pa: float) -> Array:
@@ -95,28 +97,32 @@ def stretch(specimen: Specimen, card: Law, clamps: Array) -> History:
     displacement = specimen.elastic_displacement(POISSON_RATIO) * clamps[0]
     before = np.zeros_like(displacement)
     plastic, kappa = np.zeros((points, 3)), np.zeros(points)
-    steps: list[History] = []
+    steps: list[tuple] = []
     for clamp in clamps:
         guess = displacement if not steps else 2 * displacement - before
         before = displacement if steps else before
-        displacement, strain, stress, kappa = _equilibrate(specimen, card, clamp, guess, plastic, kappa)
+        displacement, strain, stress, kappa, *totals = _equilibrate(specimen, card, clamp, guess, plastic, kappa)
         plastic = strain - stress @ compliance(float(card.young_pa[0]))
-        steps.append(History(displacement, stress, kappa))
+        steps.append((displacement, stress, kappa, *totals))
     return History(*(np.stack(field) for field in zip(*steps, strict=True)))
 
 
 def _equilibrate(
     specimen: Specimen, card: Law, clamp: float, displacement: Array, plastic: Array, kappa: Array
-) -> tuple[Array, Array, Array, Array]:
-    """Displacement, strain, stress and equivalent plastic strain in balance: Newton's method with a line search."""
+) -> tuple[Array, Array, Array, Array, float, int]:
+    """Displacement, strain, stress and equivalent plastic strain in balance: Newton's method with a line search.
+
+    After them the force that is left out of balance and how many iterations it took.
+    """
     direction: Array = np.zeros_like(displacement)
     length, slope = 1.0, 0.0
-    for _ in range(_MOST_ITERATIONS):
+    for iteration in range(_MOST_ITERATIONS):
         strain = point_strains(specimen, displacement, clamp)
         stress, hardened, tangent = return_map(card, strain, plastic, kappa)
         force, stiffness, size = _assemble(specimen, stress, tangent)
-        if np.abs(force).max() <= EQUILIBRIUM_TOLERANCE * size:
-            return displacement, strain, stress, hardened
+        left = float(np.abs(force).max()) / size
+        if left <= EQUILIBRIUM_TOLERANCE:
+            return displacement, strain, stress, hardened, left, iteration + 1
         here = float(direction @ force)
         if here > -0.5 * slope > 0:
             displacement = displacement - length * direction
@@ -125,7 +131,7 @@ def _equilibrate(
             direction, length = -np.linalg.solve(stiffness, force).astype(np.float64), 1.0
             slope = float(direction @ force)
         displacement = displacement + length * direction
-    raise ArithmeticError(f"tensile test at {specimen.angle_deg:g} degrees: force {np.abs(force).max() / size:.1e}")
+    raise ArithmeticError(f"tensile test at {specimen.angle_deg:g} degrees: force {left:.1e}")
 
 
 def point_strains(specimen: Specimen, displacement: Array, clamp: float) -> Array:

@@ -5,7 +5,8 @@ import pytest
 
 from kernels.material import loop, tensile
 from kernels.material.cards import law
-from kernels.material.specimen import PRESCRIBED, assemble, dog_bone
+from kernels.material.specimen import dog_bone
+from kernels.material.uniaxial import CLAMPS_M, plastic_strains, r_value_error, r_values, stress_along, strip
 
 
 @pytest.fixture(scope="module")
@@ -18,39 +19,26 @@ def tensions(cards):
     return [test.stretch(cards) for test in tensile.tensile_tests()]
 
 
-def strip(angle, columns=1):
-    """A strip of 1 m by ½ m, free to contract and to shear, so that its stress is uniaxial and the same everywhere."""
-    x, y = np.meshgrid(np.linspace(0, 1, columns + 1), [0.0, 0.5], indexing="ij")
-    number = np.arange(x.size).reshape(x.shape)
-    elements = np.stack([number[:-1, 0], number[1:, 0], number[1:, 1], number[:-1, 1]], axis=-1)
-    equation = np.full((x.size, 2), PRESCRIBED)
-    free = np.ones((columns + 1, 2, 2), bool)
-    free[[0, -1], :, 0] = False
-    free[0, 0, 1] = False
-    equation[free.reshape(-1, 2)] = np.arange(free.sum())
-    lift = np.zeros((x.size, 2))
-    lift[number[-1], 0] = 1
-    nodes = np.stack([x, y], axis=-1).reshape(-1, 2)
-    return assemble(nodes, elements, equation, (equation >= 0) * 1.0, lift, np.arange(len(elements)), angle)
-
-
 def test_one_element_in_tension_has_the_card_s_r_values_and_lies_on_the_analytic_curve(cards):
-    clamps = 0.01 * np.arange(1, 11)
     for angle, column in ((0.0, 1), (45.0, 2), (90.0, 3)):
-        tension = tensile.TensileTest(strip(angle), clamps).stretch(cards)
+        tension = tensile.TensileTest(strip(angle), CLAMPS_M).stretch(cards)
         card = law(cards)
         uniaxial = card.surface.uniaxial(angle)
-        c, s = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
-        stress = np.einsum("cpis,i->cps", tension.stress_pa, [c * c, s * s, 2 * c * s])
-        elastic = stress[:, 0] / card.young_pa[:, None]
-        along = tension.strain[:, 0, 0] - elastic
-        across = tension.strain[:, 1, 0] + 0.3 * elastic
-        found = -across / (along + across)
+        stress = stress_along(tension, angle)
+        along, _ = plastic_strains(cards, tension, angle)
+        found = r_values(cards, tension, angle)
         # backward Euler is exact where the stress keeps its direction
         np.testing.assert_allclose(found, np.broadcast_to(cards[:, column, None], found.shape), rtol=1e-6)
         kappa = along / uniaxial.stress_ratio[:, None]
         swift = [card.hardening.yield_stress_pa(part) for part in kappa.T]
         np.testing.assert_allclose(stress[:, 0] * uniaxial.stress_ratio[:, None], np.transpose(swift), rtol=1e-7)
+
+
+def test_wrong_r_value_is_an_error_of_its_size(cards):
+    assert r_value_error(tensile.TensileTest.stretch, cards) < 1e-5
+    wrong = cards.copy()
+    wrong[7, 3] += 0.01
+    assert r_value_error(lambda test, _: test.stretch(cards), wrong) == pytest.approx(0.01, rel=1e-3)
 
 
 def test_several_elements_in_uniform_tension_are_as_one(cards):
