@@ -26,7 +26,10 @@ install_missing() {
 }
 
 # alive PID: an ended process that nobody has collected is not
-alive() { grep -qs '^State:[[:space:]]*[^ZX]' "/proc/$1/status"; }
+alive() { grep -Eqs "^State:[[:space:]]+[^ZX[:space:]]" "/proc/$1/status"; }
+
+# runs NAME PIDFILE: a daemon that was killed leaves its file behind, and the kernel gives its number to another process
+runs() { [ -s "$2" ] && alive "$(cat "$2")" && [ "$(cat "/proc/$(cat "$2")/comm" 2>/dev/null)" = "$1" ]; }
 
 # wait_for SECONDS WHAT COMMAND...: until the command succeeds
 wait_for() {

@@ -59,17 +59,14 @@ make_folders() {
     done
 }
 
-# runs PIDFILE
-runs() { [ -s "$1" ] && alive "$(cat "$1")"; }
-
 start_munge() {
-    runs /run/munge/munged.pid || runuser -u munge -- /usr/sbin/munged
+    runs munged /run/munge/munged.pid || runuser -u munge -- /usr/sbin/munged
     wait_for 30 munge sh -c 'munge -n | unmunge'
 }
 
 start_database() {
     install -d -o mysql -g mysql /run/mysqld
-    if ! runs /run/mysqld/mysqld.pid; then
+    if ! runs mariadbd /run/mysqld/mysqld.pid; then
         setsid runuser -u mysql -- /usr/sbin/mariadbd --skip-networking --pid-file=/run/mysqld/mysqld.pid \
             </dev/null >/var/log/mariadbd.log 2>&1 &
     fi
@@ -90,7 +87,7 @@ StorageLoc=slurm_acct_db
 LogFile=/var/log/slurm/slurmdbd.log
 PidFile=/run/slurm/slurmdbd.pid
 EOF
-    runs /run/slurm/slurmdbd.pid || runuser -u slurm -- /usr/sbin/slurmdbd
+    runs slurmdbd /run/slurm/slurmdbd.pid || runuser -u slurm -- /usr/sbin/slurmdbd
     wait_for 30 slurmdbd sacctmgr -n show cluster
     sacctmgr -n show cluster scalemark | grep -q scalemark || sacctmgr -i add cluster scalemark >/dev/null
 }
@@ -98,17 +95,20 @@ EOF
 start_slurm() {
     local i
     # the state of a cluster of another name would stop the controller
-    if ! runs /run/slurm/slurmctld.pid; then
+    if ! runs slurmctld /run/slurm/slurmctld.pid; then
         grep -qsx scalemark /var/lib/slurm/slurmctld/clustername || rm -rf /var/lib/slurm/slurmctld/*
         /usr/sbin/slurmctld
     fi
-    for i in $(seq "$nodes"); do runs "/run/slurm/slurmd.n$i.pid" || /usr/sbin/slurmd -N "n$i"; done
+    for i in $(seq "$nodes"); do runs slurmd "/run/slurm/slurmd.n$i.pid" || /usr/sbin/slurmd -N "n$i"; done
     wait_for 60 "Slurm with $nodes nodes" all_nodes_up
-    # what an earlier test took out of service and did not give back
-    for i in $(sinfo -h -N -r -t drain -o %N); do scontrol update nodename="$i" state=resume; done
 }
 
-all_nodes_up() { [ "$(sinfo -h -N -r -t idle,alloc,mix,comp | wc -l)" = "$nodes" ]; }
+all_nodes_up() {
+    local node
+    # taken out of service by an earlier test, or by Slurm when a job's processes would not end in time
+    for node in $(sinfo -h -N -t drain -o %N); do scontrol update nodename="$node" state=resume; done
+    [ "$(sinfo -h -N -r -t idle,alloc,mix,comp | wc -l)" = "$nodes" ]
+}
 
 install_missing munge slurmctld slurmd slurm-client slurm-wlm-basic-plugins
 [ "$accounting" = 0 ] || install_missing slurmdbd mariadb-server

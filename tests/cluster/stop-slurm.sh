@@ -5,11 +5,14 @@ set -euo pipefail
 source "$(dirname "$0")/common.sh"
 require_debian_root
 
-# end PIDFILE...: ask all, wait for all, and in the end insist
+# end NAME PIDFILE...: ask all, wait for all, and in the end insist
 end() {
-    local pid pids
+    local file name=$1 pid pids=
+    shift
     # read before anything is asked: a daemon takes its file along
-    pids=$(cat "$@" 2>/dev/null || true)
+    for file in "$@"; do
+        ! runs "$name" "$file" || pids="$pids $(cat "$file")"
+    done
     for pid in $pids; do kill "$pid" 2>/dev/null || true; done
     for pid in $pids; do
         for _ in $(seq 100); do
@@ -26,15 +29,16 @@ end() {
 
 jobs_left() { timeout 10 squeue -h -o %A 2>/dev/null; }
 
-if [ -s /run/slurm/slurmctld.pid ] && [ -n "$(jobs_left)" ]; then
+if runs slurmctld /run/slurm/slurmctld.pid && [ -n "$(jobs_left)" ]; then
     jobs_left | xargs timeout 20 scancel || true
     for _ in $(seq 100); do
         [ -n "$(jobs_left)" ] || break
         sleep 0.1
     done
 fi
-end /run/slurm/slurmd.*.pid /run/slurm/slurmctld.pid
+end slurmd /run/slurm/slurmd.*.pid
+end slurmctld /run/slurm/slurmctld.pid
 # in the order in which they need each other
-end /run/slurm/slurmdbd.pid
-end /run/mysqld/mysqld.pid
-end /run/munge/munged.pid
+end slurmdbd /run/slurm/slurmdbd.pid
+end mariadbd /run/mysqld/mysqld.pid
+end munged /run/munge/munged.pid
