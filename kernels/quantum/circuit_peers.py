@@ -123,7 +123,7 @@ class LightningCircuitSim(CircuitSim):
         slopes = np.array(self._device.compute_derivatives(self._tapes, self._config), dtype=np.float64)
         derivatives = np.zeros_like(self.derivatives)
         # gates may share an angle
-        np.add.at(derivatives, (slice(None), self._places), slopes.reshape(len(derivatives), -1))
+        np.add.at(derivatives.T, self._places, slopes.reshape(len(derivatives), -1).T)
         return derivatives
 
 

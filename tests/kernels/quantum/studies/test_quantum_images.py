@@ -94,10 +94,13 @@ def test_a_step_repeats_itself():
 
 
 def test_two_ranks_train_the_seeds_of_one(on_two_ranks: Callable[[str], str]):
-    figures = figures_of(train(study="qcnn", seeds=3))
+    workload = train(study="qcnn", seeds=3)
+    figures = figures_of(workload)
     accuracy, loss, passed = json.loads(on_two_ranks(SHARE))
     assert passed
-    assert accuracy == figures["accuracy"]
+    # the ranks' threads may add in another order: one image may be told from another by a rounding error
+    image = 1 / len(workload.study.split(0)[1].labels)
+    assert accuracy == pytest.approx(figures["accuracy"], abs=1.01 * image)
     assert loss == pytest.approx(figures["training loss"], rel=1e-4)
 
 
