@@ -134,15 +134,21 @@ class LaunchLimits:
         return calibration
 
     def _read(self, device: Device) -> Calibration | None:
-        """What an earlier launch has kept; None where nothing is, or nothing that can be read."""
+        """What an earlier launch has kept; None where nothing is, or, which is told, nothing that can be read."""
+        path = self._path(device)
         try:
-            return msgspec.json.decode(self._path(device).read_bytes(), type=Calibration)
-        except (OSError, msgspec.DecodeError):
+            return msgspec.json.decode(path.read_bytes(), type=Calibration)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            self._tell(f"{path}: found {error}; right would be a calibration: it counts as none")
             return None
 
     def _path(self, device: Device) -> Path:
         digest = hashlib.sha256(msgspec.json.encode(self._machine, order="sorted")).hexdigest()[:8]
-        return self._folder / f"{digest}-{self._software()}-{self._scale}-{device}.json"
+        # what another version of the kernel found is another rate
+        version = registry.load("calibrate").version
+        return self._folder / f"{digest}-{self._software()}-{self._scale}-{device}-v{version}.json"
 
     def _software(self) -> str:
         """What of the stack rates depend on: of a kernel's image the base, which images share, and not the kernel."""

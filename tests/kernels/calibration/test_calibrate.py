@@ -108,7 +108,11 @@ def test_the_bandwidth_of_memory_is_near_that_of_numpys_copy(alone):
     copied = 2 * source.nbytes / min(times_s)
     figures = {figure.name: figure.value for figure in alone.figures(0.0)}
     assert 0.4 < figures["core_copy"] / copied < 2.5
-    assert figures["noise"] >= 0
+
+
+def test_noise_is_how_much_longer_work_took_than_at_best(alone, monkeypatch):
+    monkeypatch.setattr(alone, "_quanta_ns", [100, 100, 160])
+    assert {figure.name: figure.value for figure in alone.figures(0.0)}["noise"] == pytest.approx(20)
 
 
 @pytest.mark.skipif(shutil.which("mbw") is None, reason="needs mbw: tests/setup-optional.sh installs it")
