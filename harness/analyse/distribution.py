@@ -10,13 +10,14 @@ from msgspec import Struct
 
 from harness.analyse.scaling import TableRow
 from harness.store.read import WholeRun, newest
-from harness.store.record import RowKey
+from harness.store.record import RowKey, Stopping
 
 
 class SampledRun(WholeRun, frozen=True, kw_only=True, gc=False):
-    """A run with the medians of its ranks, in seconds, and the environment it was measured in."""
+    """A run with the medians of its ranks, in seconds, and why sampling it ended."""
 
     rank_median_s: tuple[float, ...] = ()
+    stopping: Stopping | None = None
 
 
 class CaseSamples(Struct, frozen=True, eq=False, kw_only=True):

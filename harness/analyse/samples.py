@@ -7,27 +7,28 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 
 from harness import statistics
+from harness.analyse.distribution import SampledRun
 from harness.analyse.scaling import TableRow
-from harness.case import CASE_COLUMNS
-from harness.store.read import Run, newest, sound
-from harness.store.record import RowKey, Stopping
+from harness.case import CASE_COLUMNS, Synchronisation
+from harness.store.read import newest, sound
+from harness.store.record import RowKey
 from harness.store.results import open_results
 
-# ranks differ below this chance of being alike; launches are not log-normal below that: of the many cases of a table
-# some always look it, and few launches never do
+# ranks differ below this chance of being alike
 _RANKS_DIFFER = 0.05
-_NOT_NORMAL = 0.01
+# case id and run id
+_Place = tuple[str, str]
 
 
-class SampledRun(Run, frozen=True, kw_only=True, gc=False):
-    """A run with the medians of its ranks, in seconds, and why sampling it ended."""
+class RankedRun(SampledRun, frozen=True, kw_only=True, gc=False):
+    """A run with every rank's own times, seconds, of every step or every k-th one; records of old have none."""
 
-    rank_median_s: tuple[float, ...] = ()
-    stopping: Stopping | None = None
+    rank_samples_s: tuple[list[float], ...] = ()
 
 
 class SampleRow(Struct, frozen=True, kw_only=True):
@@ -39,7 +40,8 @@ class SampleRow(Struct, frozen=True, kw_only=True):
     ``ranks_p`` are the chances that launches, or ranks, as different as these are alike (Kruskal and Wallis), the
     effect sizes the shares of the variance between them, ``imbalance`` the slowest rank's time over the mean rank's,
     ``normality_p`` the chance that logarithms of launch medians as far from normal as these are normal (Shapiro and
-    Wilk). ``bootstrap_low_s`` and ``bootstrap_high_s`` enclose the median without supposing that they are.
+    Wilk). ``missed_windows`` is the share of steps that did not count. ``bootstrap_low_s`` and ``bootstrap_high_s``
+    enclose the median without supposing that they are.
     """
 
     sweep: str
@@ -70,6 +72,8 @@ class SampleRow(Struct, frozen=True, kw_only=True):
     high_s: float | None
     bootstrap_low_s: float
     bootstrap_high_s: float
+    synchronisation: Synchronisation = "barrier"
+    missed_windows: float | None = None
 
     @property
     def remarks(self) -> list[str]:
@@ -77,8 +81,10 @@ class SampleRow(Struct, frozen=True, kw_only=True):
         remarks = []
         if self.effective_samples < self.samples / 2:
             remarks.append(f"{self.samples:,} samples tell as much as {self.effective_samples:,.0f} independent ones")
-        if self.normality_p is not None and self.normality_p < _NOT_NORMAL:
-            remarks.append("launches are not log-normal: trust the bootstrap interval rather than the t interval")
+        if self.normality_p is not None and self.normality_p < statistics.NOT_NORMAL:
+            remarks.append("launches are not log-normal: trust the bootstrap interval rather than one by Student's t")
+        if self.missed_windows:
+            remarks.append(f"{100 * self.missed_windows:.2g} % of the steps missed their window; they do not count")
         if self.ranks_p is not None and self.ranks_p < _RANKS_DIFFER:
             remarks.append("ranks differ: they are not to be pooled")
         return remarks
@@ -89,20 +95,32 @@ def examine_sweep(results: Path, sweep: str, rows: Sequence[TableRow], damages: 
 
     What is no record comes to ``damages``.
     """
+    rank_times_s: dict[_Place, np.ndarray] = {}
     found: dict[RowKey, list[SampledRun]] = defaultdict(list)
-    scanned = open_results(results).scan(sweep, SampledRun)
-    for run in newest(sound(scanned, damages)):
+    scanned = open_results(results).scan(sweep, RankedRun)
+    for run in newest(_without_rank_times(run, rank_times_s) for run in sound(scanned, damages)):
         if run.status == "ok":
             found[run.row_key].append(run)
-    return [_examine(row, found[row.key]) for row in rows if row.key in found]
+    return [_examine(row, found[row.key], rank_times_s) for row in rows if row.key in found]
 
 
-def _examine(row: TableRow, runs: Sequence[SampledRun]) -> SampleRow:
+def _without_rank_times(run: RankedRun, rank_times_s: dict[_Place, np.ndarray]) -> SampledRun:
+    """The run, and those of its ranks' own times that count put aside: as lists they would take ten times as much."""
+    steps = min(map(len, run.rank_samples_s), default=0)
+    if steps:
+        stride = -(-(len(run.samples_s) + len(run.missed_window)) // steps)
+        counts = ~np.isin(np.arange(steps) * stride, run.missed_window)
+        times_s = np.array([times_s[:steps] for times_s in run.rank_samples_s], dtype=np.float32)
+        rank_times_s[run.case.id, run.run_id] = times_s[:, counts]
+    return msgspec.structs.replace(run, rank_samples_s=())
+
+
+def _examine(row: TableRow, runs: Sequence[SampledRun], rank_times_s: dict[_Place, np.ndarray]) -> SampleRow:
     launches = [np.asarray(run.samples_s) for run in runs]
     medians_s = [float(np.median(values)) for values in launches]
     logs = np.log(medians_s) if min(medians_s) > 0 else np.empty(0)
     between = statistics.kruskal_wallis(launches)
-    ranks = _ranks_test(runs)
+    ranks = _ranks_test([rank_times_s.get((run.case.id, run.run_id)) for run in runs], runs)
     low_s, high_s = statistics.bootstrap_interval(launches, np.random.default_rng(0))
     return SampleRow(
         sweep=row.sweep,
@@ -126,15 +144,22 @@ def _examine(row: TableRow, runs: Sequence[SampledRun]) -> SampleRow:
         high_s=row.high_s,
         bootstrap_low_s=low_s,
         bootstrap_high_s=high_s,
+        synchronisation=row.synchronisation,
+        missed_windows=row.missed_windows,
     )
 
 
-def _ranks_test(runs: Sequence[SampledRun]) -> statistics.RankTest | None:
-    """Whether ranks are alike, one median a rank and launch: as many groups as ranks, as many values as launches."""
-    by_launch = [run.rank_median_s for run in runs]
-    if len({len(medians_s) for medians_s in by_launch}) != 1:
+def _ranks_test(times_s: Sequence[np.ndarray | None], runs: Sequence[SampledRun]) -> statistics.RankTest | None:
+    """Whether ranks are alike: as many groups as ranks, of each rank's own times in all launches.
+
+    Of records that lack them, one median a rank and launch.
+    """
+    known = [times for times in times_s if times is not None]
+    if len(known) < len(runs):
+        known = [np.array(run.rank_median_s)[:, None] for run in runs]
+    if len({len(ranks) for ranks in known}) != 1:
         return None
-    return statistics.kruskal_wallis(np.array(by_launch).T.tolist())
+    return statistics.kruskal_wallis(list(np.concatenate(known, axis=1)))
 
 
 def _imbalance(runs: Sequence[SampledRun]) -> float | None:

@@ -69,6 +69,7 @@ def run_case(case: Case, run_id: str, comm: Any, here: Circumstances, position: 
         samples_s=samples.samples_s,
         warmup_s=samples.warmup_s,
         rank_median_s=samples.rank_median_s,
+        rank_samples_s=samples.rank_samples_s,
         synchronisation=here.synchroniser.name,
         missed_window=samples.missed_window,
         window=samples.window,

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from harness.measure.clock import now_ns
 from harness.measure.synchronisation import Chunk, Synchroniser, join
-from harness.statistics import relative_half_width
+from harness.statistics import effective_samples, relative_half_width
 from harness.store.record import Stopping, Window
 from kernels.api import Workload
 
@@ -20,6 +20,8 @@ _FEWEST_SAMPLES = 10
 _LEAST_S = 0.5
 _LEAST_SHARE = 0.2
 _MOST_SAMPLES = 20_000
+# times of single ranks that are kept: as JSON they take some 80 MB
+_MOST_RANK_TIMES = 4_000_000
 _FEWEST_WARMUPS = 2
 _MOST_WARMUPS = 200
 
@@ -37,12 +39,13 @@ class Sampling(Struct, frozen=True, kw_only=True):
 
 
 class Samples(Struct, frozen=True, kw_only=True):
-    """Seconds, on rank 0 only: every sample, the places of those that do not count, and each rank's median."""
+    """Seconds, on rank 0 only: every sample, the places of those that do not count, and what each rank took."""
 
     samples_s: list[float]
     missed_window: list[int]
     warmup_s: list[float]
     rank_median_s: list[float]
+    rank_samples_s: list[list[float]]
     stopping: Stopping
     window: Window | None
 
@@ -76,11 +79,16 @@ def take_samples(workload: Workload, comm: Any, sampling: Sampling, synchroniser
 
 def _summarise(chunk: Chunk, warmup_s: list[float], stopping: Stopping, window: Window | None) -> Samples:
     counted_s = chunk.rank_times_s[~chunk.missed]
+    steps, ranks = chunk.rank_times_s.shape
+    # every so many steps, of as many ranks as there are
+    stride = -(-steps * ranks // _MOST_RANK_TIMES)
     return Samples(
         samples_s=chunk.samples_s.tolist(),
         missed_window=np.flatnonzero(chunk.missed).tolist(),
         warmup_s=warmup_s,
         rank_median_s=np.median(counted_s, axis=0).tolist() if len(counted_s) else [],
+        # alone a rank's times are the samples
+        rank_samples_s=chunk.rank_times_s[::stride].T.tolist() if ranks > 1 else [],
         stopping=stopping,
         window=window,
     )
@@ -105,7 +113,11 @@ def _decide(chunk: Chunk, elapsed_s: float, sampling: Sampling) -> Stopping | No
     comparison with another result never stops sampling.
     """
     samples_s = chunk.samples_s[~chunk.missed]
-    width = relative_half_width(samples_s)
+    is_over = len(chunk.samples_s) >= _MOST_SAMPLES or elapsed_s >= sampling.budget_s
+    if _unmet(len(samples_s), elapsed_s, relative_half_width(samples_s), sampling) and not is_over:
+        return None
+    # only now, for it costs more: the interval as tables show it, wider where samples depend on one another
+    width = relative_half_width(samples_s, effective_samples(samples_s))
     unmet = _unmet(len(samples_s), elapsed_s, width, sampling)
     reason: Literal["converged", "budget", "most_samples"]
     if not unmet:
@@ -129,10 +141,12 @@ def _decide(chunk: Chunk, elapsed_s: float, sampling: Sampling) -> Stopping | No
 
 def _unmet(samples: int, elapsed_s: float, width: float | None, sampling: Sampling) -> str:
     """The first condition of a converged median that does not hold; empty when all do."""
-    if width is None or samples < _FEWEST_SAMPLES:
+    if samples < _FEWEST_SAMPLES:
         return f"fewer than {_FEWEST_SAMPLES} samples"
     if elapsed_s < sampling.least_s:
         return f"less than {sampling.least_s:g} s of sampling"
+    if width is None:
+        return "too few samples are independent of one another"
     return "the median's interval is still too wide" if width > sampling.target else ""
 
 

@@ -49,8 +49,8 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line of a rank's event file.
 
     ``ready`` tells the world size the rank sees; ``start`` and ``end`` belong to the run of that index, and another
-    ``start`` says by its message what else takes time; ``error`` is the last word of a rank that could not go on with
-    the run.
+    ``start`` says by its message what else takes time, ``of_launch`` when that is not the run's own; ``error`` is the
+    last word of a rank that could not go on with the run.
     """
 
     kind: Literal["ready", "start", "end", "error"]
@@ -59,7 +59,7 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
     world_size: int = 0
     status: Status = "ok"
     message: str = ""
-    median_s: float | None = None
+    of_launch: bool = False
     check_passed: bool = True
 
 
@@ -90,6 +90,10 @@ class EventWriter:
     def tell(self, doing: str) -> None:
         """Say what takes time in the run under way."""
         self.write("start", run=self._run, message=doing)
+
+    def tell_of_launch(self, doing: str) -> None:
+        """Say what takes time and is not counted against the run under way."""
+        self.write("start", run=self._run, message=doing, of_launch=True)
 
 
 class EventReader:

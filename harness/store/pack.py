@@ -1,8 +1,8 @@
 """Packing: many records in one Parquet file, byte for byte what they were, so that nothing is lost on the way.
 
 A packed file has one row a record. Columns that people ask for (kernel, status, samples) are typed; ``record`` holds
-all else as the JSON it was, and ``environment`` stands apart because thousands of records share one. Reading it never
-runs code. The sweeps' manifests travel in the file's metadata.
+all else as the JSON it was, but for ``environment``, which thousands of records share, and the ranks' own times, which
+few readers want. Reading it never runs code. The sweeps' manifests travel in the file's metadata.
 """
 
 from __future__ import annotations
@@ -28,12 +28,15 @@ SUFFIX = ".parquet"
 _FORMAT_KEY, _MANIFESTS_KEY = b"scalemark.format", b"scalemark.manifests"
 _FORMAT = b"1"
 _LISTS = ("samples_s", "warmup_s", "rank_median_s")
+# JSON that stands apart because few readers want it; a file of old may lack it
+_APART = ("environment", "rank_samples_s")
 _WORDS = ("sweep", "case_id", "kernel", "backend", "stack", "status", "run_id")
 # records held in memory at a time, and rows of a row group
 _BATCH = 4096
 
 _PARTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NUMBERS = msgspec.json.Decoder(list[float])
+_RANKS = msgspec.json.Decoder(list[list[float]])
 _MANIFESTS = msgspec.json.Decoder(dict[str, Sweep])
 
 
@@ -85,9 +88,12 @@ def scan_pack(path: Path, sweep: str, type_: type[R]) -> Iterator[R | Damage]:
     decoder = msgspec.json.Decoder(type_)
     columns = ["sweep", "case_id", "run_id", "record", "samples_s"]
     wanted = {field.name for field in msgspec.structs.fields(type_)}
-    columns += [name for name in ("environment", "warmup_s", "rank_median_s") if name in wanted]
     try:
-        for batch in _open(path).iter_batches(batch_size=_BATCH, columns=columns):
+        file = _open(path)
+        columns += [
+            name for name in (*_APART, "warmup_s", "rank_median_s") if name in wanted & {*file.schema_arrow.names}
+        ]
+        for batch in file.iter_batches(batch_size=_BATCH, columns=columns):
             chosen = batch.filter(arrow.compute.equal(batch.column("sweep"), sweep))
             for row in _rows(chosen):
                 yield _decode_row(row, path, decoder)
@@ -101,9 +107,14 @@ def _decode_row(row: dict[str, Any], path: Path, decoder: msgspec.json.Decoder[R
     run = decode_record(row.pop("record").encode(), place, decoder)
     if isinstance(run, Damage):
         return run
-    environment = row.pop("environment", None)
+    environment, ranks = (row.pop(name, None) for name in _APART)
     if environment is not None:
         row["environment"] = msgspec.Raw(environment.encode())
+    if ranks is not None:
+        try:
+            row["rank_samples_s"] = _RANKS.decode(ranks)
+        except msgspec.DecodeError as error:
+            return Damage(path=Path(place), place="rank_samples_s", found=str(error), right="lists of seconds")
     for name, value in row.items():
         # the struct was made in this very function, nobody has seen it yet
         msgspec.structs.force_setattr(run, name, value)
@@ -159,7 +170,7 @@ def _pack_row(path: Path, decoder: msgspec.json.Decoder[Run]) -> dict[str, Any] 
         lists = {name: _NUMBERS.decode(parts.pop(name, b"[]")) for name in _LISTS}
     except msgspec.ValidationError as error:
         return Damage(path=path, place=", ".join(_LISTS[1:]), found=str(error), right="lists of seconds")
-    environment = parts.pop("environment", None)
+    apart = {name: parts.pop(name, None) for name in _APART}
     rest = b",".join(msgspec.json.encode(name) + b":" + bytes(value) for name, value in parts.items())
     return {
         "sweep": run.sweep,
@@ -170,7 +181,7 @@ def _pack_row(path: Path, decoder: msgspec.json.Decoder[Run]) -> dict[str, Any] 
         "status": run.status,
         "run_id": run.run_id,
         **lists,
-        "environment": None if environment is None else bytes(environment).decode(),
+        **{name: None if value is None else bytes(value).decode() for name, value in apart.items()},
         "record": (b"{" + rest + b"}").decode(),
     }
 
@@ -178,7 +189,7 @@ def _pack_row(path: Path, decoder: msgspec.json.Decoder[Run]) -> dict[str, Any] 
 def _schema(arrow: Any, manifests: dict[str, Sweep]) -> pyarrow.Schema:
     fields = [(name, arrow.string()) for name in _WORDS]
     fields += [(name, arrow.list_(arrow.float64())) for name in _LISTS]
-    fields += [("environment", arrow.string()), ("record", arrow.string())]
+    fields += [(name, arrow.string()) for name in (*_APART, "record")]
     return arrow.schema(
         fields,
         metadata={

@@ -144,6 +144,9 @@ def scan_runs(folder: Path, type_: type[R]) -> Iterator[R | Damage]:
     unread: list[Damage] = []
     for path in record_paths(folder, unread):
         found = decode_file(path, decoder)
+        if isinstance(found, WholeRun):
+            # a view of the file would keep all of it in memory
+            msgspec.structs.force_setattr(found, "environment", found.environment.copy())
         yield found if isinstance(found, Damage) else check_samples(found, path)
     yield from unread
 

@@ -127,7 +127,9 @@ class Record(Struct, frozen=True, kw_only=True):
     """One run of one case. All times are seconds on the slowest rank; ``samples_s`` is in execution order.
 
     Samples at the places ``missed_window`` (from 0) did not begin together; they are kept and do not count.
-    ``rank_median_s`` holds one median a rank, so that imbalance can be shown. ``started`` and ``ended`` are UTC,
+    ``rank_median_s`` holds one median a rank, so that imbalance can be shown, and ``rank_samples_s`` of several ranks
+    each one's own times, in the order of ``samples_s``: of every step, or of every k-th where they would be too many,
+    the first among them. ``started`` and ``ended`` are UTC,
     ISO 8601. A run that did not finish has no samples, and its ``message`` says why. ``calibration`` is a sentence on
     where the ``limits`` come from, or why there are none.
     """
@@ -143,6 +145,7 @@ class Record(Struct, frozen=True, kw_only=True):
     samples_s: list[float] = []
     warmup_s: list[float] = []
     rank_median_s: list[float] = []
+    rank_samples_s: list[list[float]] = []
     synchronisation: Synchronisation = "barrier"
     missed_window: list[int] = []
     window: Window | None = None

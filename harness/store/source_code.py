@@ -13,6 +13,11 @@ import kernels
 
 # where kernels/, harness/, benchmarks/ and containers/ lie: a checkout, or the place of an installation
 ROOT = Path(kernels.__file__).resolve().parent.parent
+# follows the commit of an image that was built from a checkout with changes
+DIRTY = "-dirty"
+# the commit of an image that was built where git knows none
+UNKNOWN = "unknown"
+_NOTHING = {"commit": "", "dirty": None}
 
 
 def digest(root: Path = ROOT) -> str:
@@ -29,15 +34,16 @@ def describe(root: Path = ROOT) -> dict[str, Any]:
 
     Looked up once by the host, which has git; ranks only compute the digest and compare (`that_ran`).
     """
-    return {"version": _version(), "digest": digest(root), **_commit(root)}
+    here = digest(root)
+    return {"version": _version(), "digest": here, **(_commit_of_image(here) or _commit(root))}
 
 
 def that_ran(host: dict[str, Any]) -> dict[str, Any]:
-    """The identity of this process's code: the host's when the digests agree, else an image's own."""
+    """The identity of this process's code: the host's when the digests agree, else an image's own, if it is that."""
     here = digest()
     if here == host.get("digest"):
         return host
-    return {"version": _version(), "digest": here, "commit": os.environ.get("SCALEMARK_COMMIT", ""), "dirty": None}
+    return {"version": _version(), "digest": here, **(_commit_of_image(here) or _NOTHING)}
 
 
 def _version() -> str:
@@ -47,11 +53,17 @@ def _version() -> str:
         return ""
 
 
+def _commit_of_image(here: str) -> dict[str, Any] | None:
+    """What the image was built from, unless other code was bound over its own: then the digests differ."""
+    if os.environ.get("SCALEMARK_DIGEST") != here:
+        return None
+    commit = os.environ.get("SCALEMARK_COMMIT", UNKNOWN)
+    return {"commit": commit.removesuffix(DIRTY), "dirty": commit.endswith(DIRTY)} if commit != UNKNOWN else _NOTHING
+
+
 def _commit(root: Path) -> dict[str, Any]:
-    if "SCALEMARK_COMMIT" in os.environ:
-        return {"commit": os.environ["SCALEMARK_COMMIT"], "dirty": None}
     commit = _git(root, "rev-parse", "HEAD")
-    return {"commit": commit or "", "dirty": bool(_git(root, "status", "--porcelain")) if commit else None}
+    return {"commit": commit, "dirty": bool(_git(root, "status", "--porcelain"))} if commit else _NOTHING
 
 
 def _git(root: Path, *arguments: str) -> str | None:

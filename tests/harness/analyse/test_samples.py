@@ -12,12 +12,12 @@ from harness.store.write import write_record
 def examine(tmp_path, make_case, make_record, make_sweep):
     """The sample row of one case from its launches' samples and its ranks' medians."""
 
-    def made(launches, rank_medians_s=None):
+    def made(launches, rank_medians_s=None, **settings):
         case = make_case(2)
         write_manifest(tmp_path, make_sweep([case]))
         for repeat, samples_s in enumerate(launches):
             medians_s = rank_medians_s[repeat] if rank_medians_s else []
-            write_record(tmp_path, make_record(case, list(samples_s), repeat, rank_median_s=medians_s))
+            write_record(tmp_path, make_record(case, list(samples_s), repeat, rank_median_s=medians_s, **settings))
         (row,) = examine_sweep(tmp_path, "trial", make_table(tmp_path, "trial").rows, [])
         return row
 
@@ -48,6 +48,28 @@ def test_ranks_that_differ_are_told(examine):
     assert row.ranks_p < 0.05
     assert row.imbalance == pytest.approx(1.2, rel=0.01)
     assert "ranks differ: they are not to be pooled" in row.remarks
+
+
+def test_ranks_are_tested_by_their_own_samples_where_records_have_them(examine):
+    """One launch of two medians tells nothing; its samples do, but for those that missed their window."""
+    generator = np.random.default_rng(4)
+    alike = np.exp(0.01 * generator.standard_normal((2, 60)))
+    differing = alike * [[1.0], [1.02]]
+    medians_s = [[1.0, 1.01]]
+    assert examine([[1.0] * 60], medians_s).ranks_p is None
+    assert examine([[1.0] * 60], medians_s, rank_samples_s=alike.tolist()).ranks_p > 0.05
+    row = examine([[1.0] * 60], medians_s, rank_samples_s=differing.tolist())
+    assert row.ranks_p < 1e-6
+    assert row.ranks_effect > 0.3
+    late = alike.copy()
+    late[1, 30:] = 9.0
+    missed = {"synchronisation": "window", "missed_window": list(range(30, 60))}
+    row = examine([[1.0] * 60], medians_s, rank_samples_s=late.tolist(), **missed)
+    assert row.ranks_p > 0.05
+    assert (row.missed_windows, row.synchronisation) == (0.5, "window")
+    assert "50 % of the steps missed their window; they do not count" in row.remarks
+    every_second = late[:, ::2].tolist()
+    assert examine([[1.0] * 60], medians_s, rank_samples_s=every_second, **missed).ranks_p > 0.05
 
 
 def test_rows_are_plain_json(examine):

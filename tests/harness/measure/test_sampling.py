@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
+from harness import statistics
 from harness.measure import sampling, synchronisation
 from harness.measure.sampling import Sampling, take_samples
 from harness.measure.synchronisation import Barrier
+from harness.store.record import Stopping
 from kernels.api import Check, Work, Workload
 
 
@@ -85,6 +87,29 @@ def test_restless_steps_use_the_budget_and_the_record_says_what_was_not_met(cloc
     assert samples.stopping.reason == "budget"
     assert "too wide" in samples.stopping.unmet
     assert 0.2 <= sum(samples.samples_s) < 0.3
+
+
+def test_samples_that_depend_on_one_another_converge_later_as_their_interval_is_wider(clock: Clock) -> None:
+    generator = np.random.default_rng(2)
+    alone = generator.normal(2e-3, 2e-4, 4000)
+    repeated = np.repeat(generator.normal(2e-3, 2e-4, 400), 10)
+    _, independent = sample(clock, alone.tolist(), budget_s=8)
+    _, dependent = sample(clock, repeated.tolist(), budget_s=8)
+    assert (independent.stopping.reason, dependent.stopping.reason) == ("converged", "converged")
+    assert len(dependent.samples_s) > 3 * len(independent.samples_s)
+    timing = statistics.median_interval(dependent.samples_s, statistics.effective_samples(dependent.samples_s))
+    assert (timing[1] - timing[0]) / 2 / np.median(dependent.samples_s) <= 0.02
+
+
+def test_every_ranks_own_times_are_kept_and_of_very_many_every_so_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    times_s = np.arange(30.0).reshape(10, 3)
+    chunk = synchronisation.Chunk(times_s.max(axis=1), times_s, np.zeros(10, dtype=bool))
+    stopping = Stopping(reason="converged", relative_interval=None, target=0.02, budget_s=1.0)
+    assert sampling._summarise(chunk, [], stopping, None).rank_samples_s == times_s.T.tolist()
+    monkeypatch.setattr(sampling, "_MOST_RANK_TIMES", 12)
+    kept = sampling._summarise(chunk, [], stopping, None)
+    assert kept.rank_samples_s == times_s[::3].T.tolist()
+    assert len(kept.samples_s) == 10
 
 
 def test_slow_first_steps_stay_in_the_warm_up(clock: Clock) -> None:

@@ -4,6 +4,7 @@ import math
 import pyarrow.parquet
 import pytest
 
+from harness.analyse.samples import RankedRun
 from harness.analyse.tabulate import make_table
 from harness.store.decode import Damage
 from harness.store.manifest import write_manifest
@@ -52,7 +53,23 @@ def test_every_field_of_the_json_is_kept_also_those_nobody_knows_yet(results, tm
     documents = [json.loads(path.read_bytes()) for path in sorted(runs_folder(results, "trial").glob("*/*.json"))]
     for row, document in zip(rows, documents, strict=True):
         lists = {name: row[name] for name in ("samples_s", "warmup_s", "rank_median_s")}
-        assert json.loads(row["record"]) | lists | {"environment": json.loads(row["environment"])} == document
+        apart = {name: json.loads(row[name]) for name in ("environment", "rank_samples_s")}
+        assert json.loads(row["record"]) | lists | apart == document
+
+
+def test_the_ranks_own_times_come_back_and_a_file_without_them_is_read(results, tmp_path, make_case, make_record):
+    ranks = [[0.1, 1 / 3], [0.2, 5e-324]]
+    write_record(results, make_record(make_case(2), [0.2, 1 / 3], rank_samples_s=ranks))
+    target = tmp_path / "all.parquet"
+    write_pack(results, {"trial": open_results(results).manifest("trial")}, target)
+    assert ranks in [list(run.rank_samples_s) for run in scan_pack(target, "trial", RankedRun)]
+    table = pyarrow.parquet.read_table(target)
+    place = table.schema.get_field_index("rank_samples_s")
+    spoilt = table.set_column(place, table.schema.field(place), pyarrow.array(['["x"]'] * len(table)))
+    pyarrow.parquet.write_table(spoilt, target)
+    assert all("rank_samples_s" in str(damage) for damage in scan_pack(target, "trial", RankedRun))
+    pyarrow.parquet.write_table(table.drop_columns("rank_samples_s"), target)
+    assert [list(run.rank_samples_s) for run in scan_pack(target, "trial", RankedRun)] == [[]] * 5
 
 
 def test_damaged_files_are_named_and_the_rest_is_packed(results, tmp_path):
