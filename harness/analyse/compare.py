@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from harness.analyse.circumstances import Allowance, Difference, find_differences, why_not_comparable
 from harness.analyse.join import Joined, case_differences, join, sweep_differences
+from harness.analyse.launches import is_near_clock
 from harness.analyse.ratio import Launches, Ratio, paired, unpaired
 from harness.analyse.side import TIME, Outcome, Side, log_value
 from harness.analyse.verdicts import Verdict, judge
@@ -27,7 +28,8 @@ class Comparison(Struct, frozen=True, kw_only=True):
     ``ratio`` is NEW over BASE of the metric, ``low`` and ``high`` enclose it with 90 % probability: each alone is a
     95 % bound; of one launch a side there is a ratio, but no interval and no verdict. ``base`` and ``new`` are the
     metric's geometric means over launches (seconds, if it is the time), ``resolution_s`` the coarsest step of their
-    clocks. ``synchronisation`` is empty where nothing was measured, as ``stack`` is.
+    clocks and ``timer_cost_s`` what a reading of the slowest takes. ``synchronisation`` is empty where nothing was
+    measured, as ``stack`` is.
     """
 
     case_id: str
@@ -52,6 +54,11 @@ class Comparison(Struct, frozen=True, kw_only=True):
     device: str = "cpu"
     resolution_s: float | None = None
     synchronisation: str = ""
+    timer_cost_s: float | None = None
+
+    def is_near_clock(self, value: float | None) -> bool:
+        """Whether a time of either side is so short that the clocks show."""
+        return is_near_clock(value, self.resolution_s, self.timer_cost_s)
 
 
 class CompareTable(Struct, frozen=True, kw_only=True):
@@ -132,7 +139,7 @@ def _logs(outcomes: Sequence[Outcome]) -> list[tuple[str, float]] | None:
 def _row_of(base: Side, new: Side, joined: Joined, metric: str) -> Comparison:
     """The row as far as no statistics are needed: cases that have to be compared are inconclusive until they are."""
     case_id, before, after = joined.case_id, joined.before, joined.after
-    steps_s = [outcome.resolution_s for outcome in (*before, *after) if metric == TIME and outcome.resolution_s]
+    timed = [*before, *after] if metric == TIME else []
     case = new.cases.get(case_id) or base.cases.get(case_id) or new.asked[joined.sweep, case_id]
     verdict, message = _status(before, after)
     return Comparison(
@@ -146,7 +153,8 @@ def _row_of(base: Side, new: Side, joined: Joined, metric: str) -> Comparison:
         new=_middle(after),
         base_launches=sum(outcome.status == "ok" for outcome in before),
         new_launches=sum(outcome.status == "ok" for outcome in after),
-        resolution_s=max(steps_s, default=None),
+        resolution_s=max((outcome.resolution_s for outcome in timed if outcome.resolution_s), default=None),
+        timer_cost_s=max((outcome.timer_cost_s for outcome in timed if outcome.timer_cost_s), default=None),
     )
 
 

@@ -25,7 +25,9 @@ class TableRow(Struct, frozen=True, kw_only=True):
     launches; ``serial_fraction`` is Karp and Flatt's, with its own interval. ``peer_speedup`` is the ratio to the
     slowest backend at the same parameters and scale. Wrong answers (``check_passed`` false) have times, but neither are
     a base nor have a ratio. ``bound`` names the limit of the machine that binds, and ``fraction_of_bound`` is the least
-    time that it allows over the median. ``resolution_s`` is the coarsest step of the launches' clocks.
+    time that it allows over the median. ``resolution_s`` is the coarsest step of the launches' clocks,
+    ``timer_cost_s`` what a reading of the slowest of them takes. ``missed_windows`` is the share of steps that did not
+    count because a rank missed their window.
     """
 
     sweep: str
@@ -73,6 +75,8 @@ class TableRow(Struct, frozen=True, kw_only=True):
     work: Work | None = None
     resolution_s: float | None = None
     synchronisation: Synchronisation = "barrier"
+    missed_windows: float | None = None
+    timer_cost_s: float | None = None
 
     @property
     def key(self) -> RowKey:
@@ -106,8 +110,8 @@ class TableRow(Struct, frozen=True, kw_only=True):
 
     @property
     def is_near_clock(self) -> bool:
-        """Whether it is so short that the clock's steps show."""
-        return is_near_clock(self.median_s, self.resolution_s)
+        """Whether it is so short that the clock shows."""
+        return is_near_clock(self.median_s, self.resolution_s, self.timer_cost_s)
 
     @property
     def is_bad(self) -> bool:

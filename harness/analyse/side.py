@@ -31,7 +31,8 @@ class Outcome(Struct, frozen=True, kw_only=True, gc=False):
     """What one launch says of one case. ``value`` is the median time in seconds or the figure of merit, if there is
     one.
 
-    ``environment`` is an index into `Side.environments`, ``resolution_s`` the step of the clock, where it is known.
+    ``environment`` is an index into `Side.environments`, ``resolution_s`` the step of the clock and ``timer_cost_s``
+    what a reading of it takes, where they are known.
     """
 
     run_id: str
@@ -50,6 +51,7 @@ class Outcome(Struct, frozen=True, kw_only=True, gc=False):
     ended: str
     synchronisation: Synchronisation = "barrier"
     resolution_s: float | None = None
+    timer_cost_s: float | None = None
 
 
 class Side(Struct, frozen=True, kw_only=True):
@@ -106,6 +108,7 @@ class _Reader:
             ended=run.ended,
             synchronisation=run.synchronisation,
             resolution_s=run.timer.resolution_s if run.timer else None,
+            timer_cost_s=run.timer.cost_s if run.timer else None,
         )
 
     def _value(self, run: WholeRun) -> float | None:

@@ -107,6 +107,7 @@ def _make_row(sweep: Sweep, item: SweepCase, way: _Way, found: Sequence[Run]) ->
         kernel_version=case.kernel_version,
         work=work,
         resolution_s=max((run.timer.resolution_s for run in done if run.timer), default=None),
+        timer_cost_s=max((run.timer.cost_s for run in done if run.timer), default=None),
         synchronisation=synchronisation,
     )
     return msgspec.structs.replace(row, **msgspec.structs.asdict(timing)) if timing else row

@@ -129,6 +129,7 @@ def _scaling_columns(rows: Sequence[TableRow]) -> list[Column]:
         _column("speed-up", rows, _speedup, rank=3),
         _column("efficiency", rows, lambda row: _share(row.efficiency)),
         _column("", rows, _bar, rank=4, right=False),
+        _column("serial", rows, lambda row: _share(row.serial_fraction), rank=9),
     ]
 
 

@@ -13,7 +13,6 @@ from rich.text import Text
 
 from harness.analyse.circumstances import Difference
 from harness.analyse.compare import CompareTable, Comparison
-from harness.analyse.launches import is_near_clock
 from harness.analyse.self_test import SelfTest
 from harness.analyse.side import TIME
 from harness.analyse.verdicts import Verdict
@@ -138,10 +137,8 @@ def _reasons(rows: Sequence[Comparison], names: CaseNames) -> Table:
 def footnotes(rows: Sequence[Comparison]) -> list[str]:
     """What has to be known of the numbers of these rows."""
     means = [_MEANS] if any(max(row.base_launches, row.new_launches) > 1 for row in rows) else []
-    coarse = [
-        row.resolution_s for row in rows for value in (row.base, row.new) if is_near_clock(value, row.resolution_s)
-    ]
-    return [*means, *([coarse_clock(coarse)] if coarse else [])]
+    times = ((value, row.resolution_s, row.timer_cost_s) for row in rows for value in (row.base, row.new))
+    return [*means, *coarse_clock(times)]
 
 
 def _markdown(table: CompareTable) -> str:
@@ -206,4 +203,4 @@ def _value(value: float | None, row: Comparison, table: CompareTable) -> str:
         return ""
     if table.metric != TIME:
         return units.quantity(value)
-    return coarsely(units.duration(value), is_near_clock(value, row.resolution_s))
+    return coarsely(units.duration(value), row.is_near_clock(value))

@@ -142,7 +142,9 @@ def shared(rows: Sequence[Named]) -> str:
         for name in _CIRCUMSTANCES
         if (value := getattr(first, name)) and not differs(rows, attrgetter(name))
     ]
-    return " · ".join([*filter(None, [" ".join(parameters)]), *circumstances])
+    # what is usual goes without saying
+    windows = ["synchronisation window"] if {getattr(row, "synchronisation", "") for row in rows} == {"window"} else []
+    return " · ".join([*filter(None, [" ".join(parameters)]), *circumstances, *windows])
 
 
 def shared_by_kernel(rows: Iterable[Named]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from harness.analyse.launches import CLOCK_STEPS
+from harness.analyse.launches import CLOCK_READINGS, CLOCK_STEPS
 from harness.analyse.laws.choice import fit_laws
 from harness.analyse.laws.fitted import FEWEST_POINTS
 from harness.analyse.scaling import TableRow
@@ -26,11 +26,14 @@ _MEANINGS = {
     "±": "half the median's 95 % interval",
     "speed-up": "against the series' fewest ranks (base)",
     "efficiency": "the speed-up over how many times the base's ranks there are",
+    "serial": "the serial fraction that the speed-up tells (Karp and Flatt)",
     "vs slowest": "times as fast as the slowest backend at the same parameters and scale",
     "of bound": "the least time that this machine's limit allows, over the median",
     "cv": "coefficient of variation of all samples",
     MARK: "not a result",
 }
+# the figure of merit that a machine with counters of energy gives every case
+ENERGY = "energy"
 # series whose laws stand below a table
 _TOLD_LAWS = 6
 
@@ -87,7 +90,10 @@ def list_figures(row: TableRow) -> Table:
 
 def constants(rows: Sequence[TableRow]) -> str:
     """What all rows share, in the words of the command line's options, and how much was measured."""
-    return " · ".join([naming.shared(rows), *(f"{name} {_range(rows, name)}" for name in ("launches", "samples"))])
+    counts = [f"{name} {_range(rows, name)}" for name in ("launches", "samples")]
+    measured = [row for row in rows if row.median_s is not None]
+    without_energy = measured and not any(ENERGY in row.figures for row in measured)
+    return " · ".join([naming.shared(rows), *counts, *(["energy not measured"] if without_energy else [])])
 
 
 def laws(rows: Sequence[TableRow]) -> list[str]:
@@ -116,8 +122,8 @@ def reasons(rows: Sequence[TableRow]) -> dict[str, list[TableRow]]:
 def footnotes(rows: Sequence[TableRow], headers: Container[str]) -> list[str]:
     """What the marks in columns mean; what they would say of columns that are not shown stands there without them."""
     mark = f"{BEYOND} " if "of bound" in headers else ""
-    coarse = [row.resolution_s for row in rows if row.is_near_clock]
-    return [*(f"{mark}{line}" for line in _beyond_bounds(rows)), *([coarse_clock(coarse)] if coarse else [])]
+    coarse = coarse_clock((row.median_s, row.resolution_s, row.timer_cost_s) for row in rows)
+    return [*(f"{mark}{line}" for line in _beyond_bounds(rows)), *coarse, *_missed_windows(rows)]
 
 
 def _beyond_bounds(rows: Sequence[TableRow]) -> list[str]:
@@ -140,11 +146,36 @@ def coarsely(time: str, is_near_clock: bool) -> str:
     return f"{COARSE} {time}" if is_near_clock else time
 
 
-def coarse_clock(steps_s: Iterable[float | None]) -> str:
-    """What the mark of times near the clock's resolution means; ``steps_s`` are the clocks' steps at such times."""
-    told = units.duration(max(step_s for step_s in steps_s if step_s is not None))
-    share = f"{100 / CLOCK_STEPS:g} %"
-    return f"{COARSE} shorter than {CLOCK_STEPS} steps of the clock ({told}), so samples may be wrong by over {share}"
+def coarse_clock(times_s: Iterable[tuple[float | None, float | None, float | None]]) -> list[str]:
+    """What the mark of times near the clock means, as far as there are any.
+
+    Of each time itself, the step of the clock and what a reading of it takes, as far as they are known.
+    """
+    known = [(time_s, step_s or 0.0, cost_s or 0.0) for time_s, step_s, cost_s in times_s if time_s is not None]
+    steps_s = [step_s for time_s, step_s, _ in known if time_s < CLOCK_STEPS * step_s]
+    costs_s = [cost_s for time_s, _, cost_s in known if time_s < CLOCK_READINGS * cost_s]
+    lines = []
+    if steps_s:
+        told, share = units.duration(max(steps_s)), f"{100 / CLOCK_STEPS:g} %"
+        lines.append(
+            f"{COARSE} shorter than {CLOCK_STEPS} steps of the clock ({told}), so samples may be wrong by over {share}"
+        )
+    if costs_s:
+        told, share = units.duration(max(costs_s)), f"{100 / CLOCK_READINGS:g} %"
+        lines.append(
+            f"{COARSE} shorter than {CLOCK_READINGS} readings of the clock ({told} each): they may be over {share}"
+        )
+    return lines
+
+
+def _missed_windows(rows: Sequence[TableRow]) -> list[str]:
+    """How many steps did not count, where ranks start in windows."""
+    shares = [row.missed_windows for row in rows if row.missed_windows]
+    if not shares:
+        return []
+    most, least = units.percent(max(shares)), units.percent(min(shares))
+    told = most if most == least else f"{least} to {most}"
+    return [f"{told} of the steps in windows missed theirs, because a rank was late; they do not count"]
 
 
 def complaints(rows: Sequence[TableRow]) -> Table:

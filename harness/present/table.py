@@ -35,7 +35,10 @@ def render(tables: Sequence[ScalingTable], format_: str) -> str:
     if format_ == "csv":
         return render_rows([_cells(row, _exact) for row in rows], "csv")
     cells = [
-        _cells(row if row.is_near_clock else msgspec.structs.replace(row, resolution_s=None), _readable) for row in rows
+        _cells(
+            row if row.is_near_clock else msgspec.structs.replace(row, resolution_s=None, timer_cost_s=None), _readable
+        )
+        for row in rows
     ]
     shown = [name for name in _COLUMNS if name not in _NOT_IN_MARKDOWN and any(row[name] for row in cells)]
     return render_rows([{name: row[name] for name in shown} for row in cells], "markdown")

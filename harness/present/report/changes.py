@@ -8,7 +8,6 @@ from typing import Any, get_args
 
 from harness.analyse.compare import CompareTable, Comparison
 from harness.analyse.history import CaseHistory
-from harness.analyse.launches import is_near_clock
 from harness.analyse.verdicts import BAD, Verdict
 from harness.present import units
 from harness.present.comparison import footnotes, summarise
@@ -108,7 +107,7 @@ def _verdict_row(row: Comparison, names: CaseNames, reach: float) -> Markup:
 
 
 def _time(seconds: float | None, row: Comparison) -> str:
-    return coarsely(units.duration(seconds), is_near_clock(seconds, row.resolution_s)) if seconds else "–"
+    return coarsely(units.duration(seconds), row.is_near_clock(seconds)) if seconds else "–"
 
 
 def _forest(row: Comparison, reach: float) -> Markup | None:

@@ -87,3 +87,19 @@ def test_figures_are_medians_over_launches(make_run):
 )
 def test_a_time_of_fewer_than_a_hundred_steps_is_near_the_clock(time_s, resolution_s, is_near):
     assert is_near_clock(time_s, resolution_s) is is_near
+
+
+def test_the_worst_check_is_furthest_beyond_its_own_tolerance(make_run):
+    near, at, twice, far, none = (
+        make_run(check=Check(error=error, tolerance=tolerance, reference=""))
+        for error, tolerance in ((1e-3, 1e-2), (1e-9, 1e-9), (2e-3, 1e-3), (5e-8, 1e-9), (0.5, 0.0))
+    )
+    assert worst_check([near, at]).error == 1e-9
+    assert worst_check([near, at, twice, far]).error == 5e-8
+    assert worst_check([near, none]).error == 0.5
+
+
+def test_a_time_of_a_few_readings_of_the_clock_is_near_it():
+    assert is_near_clock(1.9e-6, 1e-9, 1e-7)
+    assert not is_near_clock(2.1e-6, 1e-9, 1e-7)
+    assert is_near_clock(1e-6, None, 1e-7)

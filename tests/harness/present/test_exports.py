@@ -125,3 +125,15 @@ def test_junit_tells_failures_wrong_answers_and_what_was_skipped(measured):
     assert failures["failed"].get("message") == 'broke: <"&�>'
     assert failures["wrong"].get("type") == "wrong answer"
     assert failures["00000000"] is None
+
+
+def test_junit_has_an_error_for_every_damaged_file(measured, tmp_path):
+    next((tmp_path / "runs").glob("*/*/*.json")).with_name("bad\x01.json").write_text("{")
+    table = make_table(tmp_path, "trial")
+    root = ElementTree.fromstring(exports.render(Measured(tables=[table], runs=measured.runs), "junit"))
+    (suite,) = root
+    (case,) = [case for case in suite if case.find("error") is not None]
+    assert case.get("name").endswith("bad\ufffd.json")
+    assert "the end of a cut file" in case.find("error").get("message")
+    assert suite.get("errors") == "1"
+    assert int(suite.get("tests")) == len(list(suite.iter("testcase")))

@@ -3,6 +3,7 @@ import io
 import json
 import re
 
+import msgspec
 import pytest
 
 from harness.analyse.scaling import ScalingTable, TableRow
@@ -232,6 +233,34 @@ def test_times_near_the_resolution_of_the_clock_are_marked_and_the_mark_is_expla
     assert "~ 3.90 µs" in text
     assert text.count("~") == 2
     assert "~ shorter than 100 steps of the clock (40.0 ns), so samples may be wrong by over 1 %" in text
+
+
+def test_times_of_a_few_readings_of_the_clock_are_marked_too(draw, make_row):
+    text = draw(make_row(median_s=1.9e-6, resolution_s=1e-9, timer_cost_s=1e-7))
+    assert "~ 1.90 µs" in text
+    assert "~ shorter than 20 readings of the clock (100 ns each): they may be over 5 %" in text
+
+
+def test_steps_that_missed_their_window_are_told_below_the_table(draw, make_row):
+    windows = {"synchronisation": "window"}
+    text = draw(make_row(missed_windows=0.02, **windows), make_row(2, missed_windows=0.083, **windows))
+    assert "synchronisation window" in text
+    assert "2.0 % to 8.3 % of the steps in windows missed theirs, because a rank was late; they do not count" in text
+    assert "missed" not in draw(make_row(), make_row(2))
+
+
+def test_energy_is_told_to_be_not_measured_once_and_only_then(draw, make_row):
+    assert draw(make_row(), make_row(2), width=300).count("energy not measured") == 1
+    text = draw(make_row(figures={"energy": 1.0}, figure_units={"energy": "J"}), width=300)
+    assert "not measured" not in text
+
+
+def test_a_wide_table_has_the_serial_fraction(draw, make_row):
+    rows = [make_row(ranks, speedup=1.0, base_case_id="invented.fast.n1r1t1.0") for ranks in (1, 2)]
+    rows[1] = msgspec.structs.replace(rows[1], speedup=1.6, serial_fraction=0.25)
+    text = draw(*rows, width=300)
+    assert "serial" in text
+    assert "25 %" in text
 
 
 def test_a_row_at_its_limit_is_not_complained_of(draw, make_row):
