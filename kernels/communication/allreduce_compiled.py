@@ -17,7 +17,6 @@ from kernels.communication.point_to_point import time_schedule
 from kernels.communication.schedules import (
     Cost,
     Schedule,
-    count,
     hierarchical,
     near_square,
     rabenseifner,
@@ -28,9 +27,8 @@ from kernels.communication.shared_memory import SharedAllreduce
 
 SHARED_MEMORY = "shared-memory"
 _SEGMENT_BYTES = 1 << 20
-# what `tuned` tries, how often, and for how long
+# what `tuned` tries, and for how long at first
 _SEGMENTS_BYTES = (1 << 20, 1 << 30)
-_TRIALS = 2
 _TRIAL_NS = 2_000_000
 _FEWEST_STEPS, _MOST_STEPS = 3, 200
 
@@ -85,8 +83,7 @@ class OwnAllreduce(CompiledAllreduce):
         ranks, elements = self.comm.size, self.sent.size
         if self._algorithm == SHARED_MEMORY:
             return Cost(messages=min(1, ranks - 1), sent=elements, added=(ranks - 1) * elements, depth=ranks - 1)
-        schedule = self._algorithms[self._algorithm]
-        return count([schedule(rank) for rank in range(ranks)])
+        return count_together(self._algorithms[self._algorithm](self.comm.rank), self.comm)
 
     def additions_deep(self) -> int:
         """As the algorithm has it."""
@@ -112,7 +109,9 @@ class TunedAllreduce(OwnAllreduce):
     """The algorithm and segment that are the fastest here for this message.
 
     They are tried before anything is measured, as automatically tuned collectives do (Vadhiyar, Fagg and Dongarra, SC
-    2000): models of α, β and γ know neither caches nor what an MPI library does for messages of some size.
+    2000): models of α, β and γ know neither caches nor what an MPI library does for messages of some size. All are
+    tried in turn; the quicker half is tried again, each for twice as long, until one is left (successive halving,
+    Jamieson and Talwalkar, AISTATS 2016).
     """
 
     def __init__(self, parameters: AllreduceParameters, comm: Any, device: str) -> None:
@@ -126,17 +125,21 @@ class TunedAllreduce(OwnAllreduce):
         ]
         if is_one_node(comm):
             ways.append((SHARED_MEMORY, 0))
-        trials = [[self._try(*way) for way in ways] for _ in range(_TRIALS)]
-        self._way = ways[int(np.argmin(np.min(trials, axis=0)))]
+        longer = 1
+        while len(ways) > 1:
+            times_ns = {way: self._try(*way, longer) for way in ways}
+            ways = sorted(ways, key=times_ns.__getitem__)[: (len(ways) + 1) // 2]
+            longer *= 2
+        self._way = ways[0]
         self._use(*self._way)
 
-    def _try(self, algorithm: str, segment_bytes: int) -> float:
+    def _try(self, algorithm: str, segment_bytes: int, longer: int) -> float:
         """Nanoseconds of the slowest rank, the median over several steps; the same number on all ranks."""
         self._use(algorithm, segment_bytes)
         from mpi4py import MPI
 
         first_ns = self.comm.allreduce(int(np.ptp(self.timed.run(1, None))))
-        steps = int(np.clip(_TRIAL_NS * self.comm.size // first_ns, _FEWEST_STEPS, _MOST_STEPS))
+        steps = longer * int(np.clip(_TRIAL_NS * self.comm.size // first_ns, _FEWEST_STEPS, _MOST_STEPS))
         _, began_ns, ended_ns = self.timed.run(steps, None)
         slowest_ns = np.empty(steps, np.int64)
         self.comm.Allreduce(ended_ns - began_ns, slowest_ns, MPI.MAX)
@@ -159,6 +162,26 @@ def _algorithms(comm: Any, elements: int) -> dict[str, Callable[[int], Schedule]
         "rabenseifner": lambda rank: rabenseifner(everyone, rank, elements),
         "hierarchical": lambda rank: hierarchical(groups, rank, elements),
     }
+
+
+def count_together(schedule: Schedule, comm: Any) -> Cost:
+    """What `schedules.count` counts, each rank along its own ``schedule``: clocks and depths go the messages' ways."""
+    from mpi4py import MPI
+
+    clock = depth = 0
+    for step in schedule:
+        request = MPI.REQUEST_NULL
+        if step.sent:
+            clock += 1
+            request = comm.isend((clock, depth), step.to)
+        if step.received:
+            came, behind = comm.recv(source=step.source)
+            clock, depth = max(clock, came), max(depth, behind) + step.adds
+        request.wait()
+    sent = sum(len(step.sent) for step in schedule)
+    added = sum(len(step.received) for step in schedule if step.adds)
+    messages, sent, added, depth = np.max(comm.allgather((clock, sent, added, depth)), axis=0).tolist()
+    return Cost(messages=messages, sent=sent, added=added, depth=depth)
 
 
 def is_one_node(comm: Any) -> bool:

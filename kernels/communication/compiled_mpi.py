@@ -6,29 +6,36 @@ No compiler and no headers are needed, and the ranks' processes stay those of on
 from __future__ import annotations
 
 import ctypes
-import functools
 import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from kernels.communication.intrinsics import call_address
+from kernels.compiling import numba
+
 # more than any library's MPI_Status
 STATUS_BYTES = 256
 _MOST_ELEMENTS = 2**31 - 1
+_CLOCK = time.CLOCK_MONOTONIC
 
 
 class TimedCalls:
-    """``call(arguments)``, compiled by Numba, in a loop that times every call; it returns MPI's error code.
+    """A compiled ``loop(arguments, timer, starts_ns, times_ns)`` that times every call; it returns MPI's error code.
 
-    Making one compiles the loop and calls once, on all ranks of ``comm`` together.
+    Loops are functions of modules, which Numba keeps on disk; what they time lies between `begin` and `end`. Making one
+    calls once, on all ranks of ``comm`` together.
     """
 
-    def __init__(self, comm: Any, call: Callable[[Any], int], arguments: tuple[Any, ...]) -> None:
+    def __init__(self, comm: Any, loop: Callable[..., int], arguments: tuple[Any, ...]) -> None:
         from mpi4py import MPI
 
-        self._loop = _compile_loop(call)
-        self._arguments = arguments, MPI._handleof(comm)
+        reading = np.empty(2, np.int64)
+        barrier, clock = address_of(bind("MPI_Barrier", handle_type())), address_of(ctypes.CDLL(None).clock_gettime)
+        self._loop, self._arguments = loop, arguments
+        self._timer = barrier, handles(comm)[0], clock, reading, reading.ctypes.data
+        self._exception = MPI.Exception
         self.run(1, None)
 
     def run(self, count: int, starts_ns: np.ndarray | None) -> np.ndarray:
@@ -37,12 +44,40 @@ class TimedCalls:
         Raises mpi4py's ``MPI.Exception`` when MPI says that a call failed.
         """
         times_ns = np.empty((3, count), np.int64)
-        failed = self._loop(*self._arguments, np.empty(0, np.int64) if starts_ns is None else starts_ns, times_ns)
-        if failed:
-            from mpi4py import MPI
-
-            raise MPI.Exception(failed)
+        starts_ns = np.empty(0, np.int64) if starts_ns is None else starts_ns
+        if failed := self._loop(self._arguments, self._timer, starts_ns, times_ns):
+            raise self._exception(failed)
         return times_ns
+
+
+@numba.njit(cache=True)
+def begin(timer, starts_ns, step):  # type: ignore[no-untyped-def]  # noqa: ANN201
+    """Wait for the barrier or the start of a step; MPI's error code, and when this rank was ready and began."""
+    barrier, comm, _, _, _ = timer
+    ready_ns = _now_ns(timer)
+    began_ns, failed = ready_ns, np.int32(0)
+    if starts_ns.size:
+        while began_ns < starts_ns[step]:
+            began_ns = _now_ns(timer)
+    else:
+        failed = call_address(barrier, (comm,))
+        began_ns = _now_ns(timer)
+    return failed, ready_ns, began_ns
+
+
+@numba.njit(cache=True)
+def end(timer, times_ns, step, ready_ns, began_ns):  # type: ignore[no-untyped-def]  # noqa: ANN201
+    """Read the clock, and only then write to memory that may be new."""
+    times_ns[2, step] = _now_ns(timer)
+    times_ns[1, step] = began_ns
+    times_ns[0, step] = ready_ns
+
+
+@numba.njit(cache=True)
+def _now_ns(timer):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    _, _, clock, reading, at_reading = timer
+    call_address(clock, (np.int32(_CLOCK), at_reading))
+    return reading[0] * 1_000_000_000 + reading[1]
 
 
 def time_allreduce(comm: Any, sent: np.ndarray, received: np.ndarray) -> TimedCalls:
@@ -54,8 +89,24 @@ def time_allreduce(comm: Any, sent: np.ndarray, received: np.ndarray) -> TimedCa
         raise OverflowError(f"{sent.size} elements; right would be at most {_MOST_ELEMENTS} in one MPI_Allreduce")
     from mpi4py import MPI
 
-    handles = (MPI._handleof(each) for each in (element_type(sent), MPI.SUM, comm))
-    return TimedCalls(comm, _compile_allreduce(), (sent.ctypes.data, received.ctypes.data, sent.size, *handles))
+    handle, address = handle_type(), ctypes.c_size_t
+    allreduce = bind("MPI_Allreduce", address, address, ctypes.c_int, handle, handle, handle)
+    message = (sent.ctypes.data, received.ctypes.data, np.int32(sent.size))
+    return TimedCalls(comm, _loop, (address_of(allreduce), (*message, *handles(element_type(sent), MPI.SUM, comm))))
+
+
+@numba.njit(cache=True)
+def _loop(arguments, timer, starts_ns, times_ns):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    """A function and what it is called with."""
+    function, message = arguments
+    for step in range(times_ns.shape[1]):
+        failed, ready_ns, began_ns = begin(timer, starts_ns, step)
+        if not failed:
+            failed = call_address(function, message)
+            end(timer, times_ns, step, ready_ns, began_ns)
+        if failed:
+            return failed
+    return np.int32(0)
 
 
 def element_type(values: np.ndarray) -> Any:
@@ -86,55 +137,14 @@ def handle_type() -> type:
     return types[MPI._sizeof(MPI.Comm)]
 
 
-@functools.cache
-def _compile_allreduce() -> Callable[[Any], int]:
-    import numba
+def handles(*objects: Any) -> list[Any]:
+    """MPI objects as the C library takes them, of the width that it expects."""
+    from mpi4py import MPI
 
-    handle, address = handle_type(), ctypes.c_size_t
-    allreduce = bind("MPI_Allreduce", address, address, ctypes.c_int, handle, handle, handle)
-
-    @numba.njit
-    def call(arguments):  # type: ignore[no-untyped-def]  # noqa: ANN202
-        return allreduce(*arguments)
-
-    return call
+    width = np.dtype(handle_type()).type
+    return [width(MPI._handleof(each)) for each in objects]
 
 
-@functools.cache
-def _compile_loop(call: Callable[[Any], int]) -> Callable[..., int]:
-    """The loop of `TimedCalls`; it returns the first error code, or 0. Compiled once a process."""
-    import numba
-
-    barrier = bind("MPI_Barrier", handle_type())
-    read_clock = ctypes.CDLL(None).clock_gettime
-    read_clock.argtypes, read_clock.restype = (ctypes.c_int, ctypes.c_size_t), ctypes.c_int
-    clock = time.CLOCK_MONOTONIC
-
-    @numba.njit
-    def now_ns(reading: np.ndarray) -> int:
-        read_clock(clock, reading.ctypes.data)
-        return reading[0] * 1_000_000_000 + reading[1]
-
-    @numba.njit
-    def loop(arguments, comm, starts_ns, times_ns):  # type: ignore[no-untyped-def]  # noqa: ANN202
-        reading = np.empty(2, np.int64)
-        for step in range(times_ns.shape[1]):
-            ready_ns = now_ns(reading)
-            began_ns = ready_ns
-            if starts_ns.size:
-                while began_ns < starts_ns[step]:
-                    began_ns = now_ns(reading)
-            else:
-                failed = barrier(comm)
-                if failed:
-                    return failed
-                began_ns = now_ns(reading)
-            failed = call(arguments)
-            times_ns[2, step] = now_ns(reading)
-            times_ns[1, step] = began_ns
-            times_ns[0, step] = ready_ns
-            if failed:
-                return failed
-        return 0
-
-    return loop
+def address_of(function: Any) -> int:
+    """Where a function of ctypes is: compiled in, as Numba would have it, it could not be kept on disk."""
+    return ctypes.cast(function, ctypes.c_void_p).value or 0

@@ -1,7 +1,6 @@
 """What Numba lacks: calling, reading and writing at addresses, in code that is compiled once and kept on disk.
 
 Addresses are integers. Type checkers do not know what Numba adds to the call of an intrinsic, hence names that are Any.
-What Numba keeps on disk it compiles anew when the caller's file has changed, not when this one has: touch the callers.
 """
 
 from __future__ import annotations

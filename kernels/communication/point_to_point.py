@@ -12,7 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from kernels.communication.compiled_mpi import STATUS_BYTES, TimedCalls, bind, element_type, handle_type
+from kernels.communication.compiled_mpi import (
+    STATUS_BYTES,
+    TimedCalls,
+    address_of,
+    begin,
+    bind,
+    element_type,
+    end,
+    handle_type,
+    handles,
+)
 from kernels.communication.intrinsics import call_address
 from kernels.communication.schedules import Schedule
 from kernels.communication.vectors import add, copy
@@ -33,13 +43,10 @@ def time_schedule(
     from mpi4py import MPI
 
     segment = max(1, min(segment_bytes // sent.itemsize, sent.size))
-    handle = np.dtype(handle_type())
-    requests = np.empty((_IN_FLIGHT, 2), handle)
-    # of the width that C expects
-    handles = [handle.type(MPI._handleof(each)) for each in (element_type(sent), comm, MPI.REQUEST_NULL)]
+    requests = np.empty((_IN_FLIGHT, 2), np.dtype(handle_type()))
     scratch, statuses = np.empty((_IN_FLIGHT, segment), sent.dtype), np.empty(2 * STATUS_BYTES, np.uint8)
     arguments = (
-        tuple(ctypes.cast(function, ctypes.c_void_p).value for function in _bind_functions()),
+        tuple(address_of(function) for function in _bind_functions()),
         lower(schedule),
         sent,
         received,
@@ -47,9 +54,9 @@ def time_schedule(
         requests,
         statuses,
         tuple(array.ctypes.data for array in (sent, received, scratch, requests, statuses)),
-        *handles,
+        *handles(element_type(sent), comm, MPI.REQUEST_NULL),
     )
-    return TimedCalls(comm, _allreduce, arguments)
+    return TimedCalls(comm, _loop, arguments)
 
 
 def _bind_functions() -> list[Any]:
@@ -118,4 +125,16 @@ def _allreduce(arguments):  # type: ignore[no-untyped-def]  # noqa: ANN202
                     add(total, total, scratch[slot])
             if failed:
                 return failed
+    return np.int32(0)
+
+
+@numba.njit(cache=True)
+def _loop(arguments, timer, starts_ns, times_ns):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    for step in range(times_ns.shape[1]):
+        failed, ready_ns, began_ns = begin(timer, starts_ns, step)
+        if not failed:
+            failed = _allreduce(arguments)
+            end(timer, times_ns, step, ready_ns, began_ns)
+        if failed:
+            return failed
     return np.int32(0)

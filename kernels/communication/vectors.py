@@ -1,7 +1,4 @@
-"""Loops over vectors of float32 or float64, compiled by Numba for other compiled code to call.
-
-What Numba keeps on disk it compiles anew when the caller's file has changed, not when this one has: touch the callers.
-"""
+"""Loops over vectors of float32 or float64, compiled by Numba for other compiled code to call."""
 
 from __future__ import annotations
 

@@ -22,6 +22,8 @@ from kernels.communication.allreduce import (
     draw_block,
     optimal_traffic,
 )
+from kernels.communication.allreduce_compiled import count_together
+from kernels.communication.schedules import count, rabenseifner, recursive_doubling, ring
 
 # one element, a few, and more than two blocks of the random streams
 ELEMENTS = (1, 3, 140_003)
@@ -102,6 +104,14 @@ def check_own_costs_are_told(comm: MPI.Comm) -> None:
     tuned.close()
 
 
+def check_ranks_count_what_one_process_counts(comm: MPI.Comm) -> None:
+    everyone = range(comm.size)
+    for elements in ELEMENTS[:2]:
+        for algorithm in (ring, recursive_doubling, rabenseifner):
+            schedules = [algorithm(everyone, rank, elements) for rank in everyone]
+            assert count_together(schedules[comm.rank], comm) == count(schedules), (algorithm.__name__, elements)
+
+
 @pytest.mark.parametrize("ranks", [1, 2, 5])
 def test_ranks_agree_with_the_sum_in_higher_precision(ranks: int) -> None:
     mpiexec = str(Path(sys.executable).with_name("mpiexec"))
@@ -167,4 +177,5 @@ if __name__ == "__main__":
         check_sums(MPI.COMM_WORLD, "float64")
     check_a_wrong_answer_is_seen_on_all_ranks(MPI.COMM_WORLD)
     check_compiled_steps_are_done_and_timed(MPI.COMM_WORLD)
+    check_ranks_count_what_one_process_counts(MPI.COMM_WORLD)
     check_own_costs_are_told(MPI.COMM_WORLD)
