@@ -21,7 +21,7 @@ def drop_no_others_pages(monkeypatch, tmp_path):
 @pytest.fixture(scope="session")
 def binary_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "set"
-    generate(folder, 331, 5, 1)
+    generate(folder, 151, 5, 1)
     return folder
 
 

@@ -25,8 +25,9 @@ def root(tmp_path_factory):
 
 @pytest.fixture
 def parameters(root, monkeypatch):
+    # a shard has as many cards as are simulated together, or one less
     monkeypatch.setenv("SCALEMARK_DATA", str(root))
-    return KERNEL.parameters(records=200, shards=6, batch=16)
+    return KERNEL.parameters(records=93, shards=6, batch=16)
 
 
 @pytest.mark.parametrize("state", ["cold", "warm"])
@@ -39,7 +40,7 @@ def test_step_verifies(parameters, backend, state):
     check = workload.verify()
     assert check.passed
     figures = {figure.name: figure.value for figure in workload.figures(0.5)}
-    assert figures["delivered"] == 200 * 4352 / 0.5
+    assert figures["delivered"] == 93 * 4352 / 0.5
     assert figures["shuffled"] == "all records"
     assert str(figures["page_cache"]).startswith("dropped by" if state == "cold" else "warm")
     workload.close()
@@ -51,18 +52,18 @@ def test_text_shards_are_compared_with_another_parser(parameters, backend):
     workload.step()
     assert all(path.suffix == ".csv" for path in workload.share.paths)
     assert workload.verify().passed
-    assert workload.work().storage_bytes == 200 * 17408
+    assert workload.work().storage_bytes == 93 * 17408
     workload.close()
 
 
-@pytest.mark.parametrize(("cache", "storage_bytes"), [("memory", 0), ("disk", 200 * 4352)])
+@pytest.mark.parametrize(("cache", "storage_bytes"), [("memory", 0), ("disk", 93 * 4352)])
 def test_cached_epochs_verify_and_count_what_they_move(parameters, cache, storage_bytes):
     workload = KERNEL.prepare("optimised", msgspec.structs.replace(parameters, form="text", cache=cache))
     for _ in range(2):
         workload.step()
     assert workload.verify().passed
     work = workload.work()
-    assert (work.storage_bytes, work.memory_bytes, work.flops) == (storage_bytes, 2 * 200 * 4352, 0)
+    assert (work.storage_bytes, work.memory_bytes, work.flops) == (storage_bytes, 2 * 93 * 4352, 0)
     assert "fill" in {figure.name for figure in workload.figures(1.0)}
     workload.close()
 
@@ -131,8 +132,8 @@ def test_cold_without_the_untimed_hook_is_said(parameters):
 
 def test_work_counts_files_and_memory(parameters):
     work = KERNEL.prepare("serial", parameters).work()
-    assert (work.items, work.storage_bytes, work.memory_bytes) == (200, 200 * 4352, 2 * 200 * 4352)
-    assert work.flops == 2 * 200 * 1088
+    assert (work.items, work.storage_bytes, work.memory_bytes) == (93, 93 * 4352, 2 * 93 * 4352)
+    assert work.flops == 2 * 93 * 1088
 
 
 def test_weak_scaling_keeps_a_rank_s_share():
@@ -188,14 +189,14 @@ from kernels.data.input_pipeline import KERNEL
 
 comm = MPI.COMM_WORLD
 for backend in ("serial", "parallel", "optimised", "memmap", "dataloader"):
-    workload = KERNEL.prepare(backend, KERNEL.parameters(records=110, shards=5, batch=16, reader_threads=1), comm)
+    workload = KERNEL.prepare(backend, KERNEL.parameters(records=77, shards=5, batch=16, reader_threads=1), comm)
     workload.step()
     assert workload.verify().passed
     shares = comm.allgather({path.name for path in workload.share.paths})
     assert not shares[0] & shares[1] and len(shares[0] | shares[1]) == 5, shares
-    assert comm.allreduce(workload.delivered) == 110
+    assert comm.allreduce(workload.delivered) == 77
     assert "each rank's own shards" in [figure.value for figure in workload.figures(1.0)]
-    assert workload.work().storage_bytes == 66 * 4352
+    assert workload.work().storage_bytes == 47 * 4352
     workload.close()
 """
 
