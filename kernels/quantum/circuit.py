@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from kernels.api import InputError
 from kernels.quantum.gates import KINDS
@@ -47,10 +48,20 @@ class Circuit:
             if fault:
                 raise InputError(f"circuit: gate {position} ({gate.name}): {fault}")
 
-    @property
+    @cached_property
     def parameters(self) -> int:
         """How many angles the circuit takes when it runs."""
         return 1 + max((gate.angle.place for gate in self.gates if isinstance(gate.angle, Parameter)), default=-1)
+
+    def batch(self, angles: ArrayLike) -> NDArray[np.float64]:
+        """Angles as float64 (batch, parameters), of which one dimension means a batch of one.
+
+        Raises `InputError` if their number is not the circuit's.
+        """
+        checked = np.atleast_2d(np.asarray(angles, dtype=np.float64))
+        if checked.shape[1] != self.parameters:
+            raise InputError(f"angles: found {checked.shape[1]} a circuit; this one takes {self.parameters}")
+        return checked
 
     @property
     def depth(self) -> int:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from kernels.api import Check, InputError, Parameters, Work, Workload, divide
 from kernels.quantum import families, qasm
 from kernels.quantum.circuit import Circuit
+from kernels.quantum.precisions import PRECISIONS
 
 Reals = NDArray[np.float64]
 
@@ -177,7 +178,7 @@ class CircuitSim(Workload):
         turns, diagonals = sum(len(step.turns) for step in steps), sum(bool(step.phases) for step in steps)
         groups = sum(-(-len(step.turns) // 3) for step in steps)
         amplitudes = len(self.share(0)) << self.parameters.qubits
-        amplitude_bytes = 8 if self.parameters.precision == "single" else 16
+        amplitude_bytes, real = PRECISIONS[self.parameters.precision]
         flops, passes = 11 + 4 * turns + 2 * groups + 6 * diagonals, 2 * len(sweeps) + 2
         if self.parameters.gradient != "none":
             flops, passes = 3 * flops + 4 * (turns + diagonals), 3 * passes
@@ -185,7 +186,7 @@ class CircuitSim(Workload):
             items=self.parameters.batch,
             item="circuit",
             flops=float(amplitudes * flops),
-            dtype="float32" if self.parameters.precision == "single" else "float64",
+            dtype=real,
             memory_bytes=float(amplitudes * amplitude_bytes * passes),
             working_set_bytes=float(amplitude_bytes << self.parameters.qubits),
         )

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from kernels.api import InputError
 from kernels.quantum.binding import BoundSweeps, Preparation
 from kernels.quantum.circuit import Circuit
 from kernels.quantum.distributed_plan import Distribution, Leg, check_ranks, distribute
@@ -52,23 +51,19 @@ class DistributedSimulator:
         """``<Z_q>`` of every qubit, (batch, qubits), on every rank, from angles in radians (batch, parameters)."""
         from mpi4py import MPI
 
-        results = np.array([self._program.signed_sums(self._executor, self._run(row)) for row in self._checked(angles)])
+        results = np.array(
+            [self._program.signed_sums(self._executor, self._run(row)) for row in self.circuit.batch(angles)[:, None]]
+        )
         self.comm.Allreduce(MPI.IN_PLACE, results)
         return results
 
     def amplitudes(self, angles: ArrayLike = ()) -> NDArray[np.complexfloating]:
         """Final states in full on every rank, (batch, 2**qubits), from angles as in `expectations`."""
         states = []
-        for row in self._checked(angles):
+        for row in self.circuit.batch(angles)[:, None]:
             parts = self.comm.allgather(self._run(row).cpu().numpy()[0])
             states.append(np.concatenate(parts)[self._program.addresses()])
         return np.array(states)
-
-    def _checked(self, angles: ArrayLike) -> NDArray[np.float64]:
-        checked = np.atleast_2d(np.asarray(angles, dtype=np.float64))
-        if checked.shape[1] != self.circuit.parameters:
-            raise InputError(f"angles: found {checked.shape[1]} a circuit; this one takes {self.circuit.parameters}")
-        return checked[:, None]
 
     def _run(self, angles: NDArray[np.float64]) -> torch.Tensor:
         source, target = self._buffers

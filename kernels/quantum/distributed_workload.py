@@ -11,6 +11,7 @@ from kernels.api import Work
 from kernels.communication.process_group import local_device
 from kernels.quantum.circuit_workload import CircuitSim, CircuitSimParameters, Reals
 from kernels.quantum.distributed import CHUNK_BYTES, DistributedSimulator
+from kernels.quantum.precisions import PRECISIONS
 
 
 class DistributedCircuitSim(CircuitSim):
@@ -41,7 +42,7 @@ class DistributedCircuitSim(CircuitSim):
         the final sum over p ranks sends 2 (p - 1) / p of its message (Rabenseifner's algorithm).
         """
         ranks, whole = self.comm.size, super().work()
-        amplitude_bytes = 8 if self.parameters.precision == "single" else 16
+        amplitude_bytes = PRECISIONS[self.parameters.precision].amplitude_bytes
         distribution = self.simulator.distribution
         messages = self.parameters.batch * distribution.count_messages(CHUNK_BYTES // amplitude_bytes)
         exchanged = self.parameters.batch * distribution.sent_amplitudes() * amplitude_bytes

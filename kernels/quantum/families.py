@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.quantum.circuit import Circuit, Gate, Parameter
+from kernels.quantum.qcnn_units import Unit, unit_gates
 
 Angles = NDArray[np.float64]
 
@@ -113,13 +114,10 @@ def quantum_volume(qubits: int, depth: int, seed: int) -> Circuit:
 def su4(a: int, b: int, place: int) -> list[Gate]:
     """Any two-qubit gate, up to a phase, with three CNOTs and 15 angles from ``place`` on: local, nonlocal, local.
 
-    Vatan and Williams, Phys. Rev. A 69, 032315 (2004), figure 6: between Euler rotations RZ RY RZ of a, then of b,
-    stands ``exp(i (x XX + y YY + z ZZ))``, whose angles are ``pi/2 - 2z, 2x - pi/2, pi/2 - 2y``.
+    Between Euler rotations RZ RY RZ of a, then of b, stands the nonlocal part, the QCNN's `unit_gates`.
     """
     angles = [Parameter(place + index) for index in range(15)]
-    nonlocal_part = [Gate("rz", (b,), -pi / 2), Gate("cx", (b, a)), Gate("rz", (a,), angles[6])]
-    nonlocal_part += [Gate("ry", (b,), angles[7]), Gate("cx", (a, b)), Gate("ry", (b,), angles[8])]
-    nonlocal_part += [Gate("cx", (b, a)), Gate("rz", (a,), pi / 2)]
+    nonlocal_part = unit_gates(Unit(False, a, b), angles[6:9])
     before, after = ([*_euler(a, part[:3]), *_euler(b, part[3:])] for part in (angles[:6], angles[9:]))
     return [*before, *nonlocal_part, *after]
 

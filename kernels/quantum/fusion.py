@@ -38,14 +38,13 @@ class Sweep(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """A circuit as sweeps over a state of ``2**qubits`` amplitudes of which the top ``row_bits`` address bits are rows.
+    """A circuit as sweeps over a state of which the top ``row_bits`` address bits are rows.
 
     The ``preparation`` acts on ``|0...0>`` and entangles nothing before its permutation; its masks count qubits.
     ``layouts[i]`` is the qubit at each address bit before sweep i, ``layouts[-1]`` at the end; stage s of the circuit
     begins before sweep ``starts[s]``.
     """
 
-    qubits: int
     row_bits: int
     preparation: Sweep
     sweeps: list[Sweep]
@@ -95,7 +94,7 @@ def _fuse(stages: Sequence[Stage], qubits: int, row_bits: int, last: list[int] |
         for place, (collector, before, after) in enumerate(zip(chain.collectors, orders[:-1], orders[1:], strict=True))
         for targets in [layouts.targets(collector.parities, before, after, qubits - row_bits)]
     ]
-    return Plan(qubits, row_bits, sweeps[0], sweeps[1:], orders[1:], starts)
+    return Plan(row_bits, sweeps[0], sweeps[1:], orders[1:], starts)
 
 
 def gather(circuit: Circuit) -> Sweep:

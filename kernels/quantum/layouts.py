@@ -67,6 +67,7 @@ def line_rows(row_targets: Integers, line: int) -> Integers | None:
 def skews(column_targets: Integers, line: int) -> Integers:
     """For each bit of a place in the line, which of as many neighbouring columns change it: two lanes a column."""
     places = (column_targets[:line] ^ column_targets[0]) & (line - 1)
+    # column c's real and imaginary lane are the bits 2 c and 2 c + 1
     lanes = 3 << 2 * np.arange(len(places))
     return np.array([np.sum(lanes[places >> bit & 1 == 1]) for bit in range(LINE_BITS)], dtype=np.int64)
 

@@ -1,8 +1,7 @@
 """The quantum convolutional network as a ``torch.nn.Module``, batched over samples, its gates in two-qubit units.
 
-Two-qubit units after Vatan and Williams, Phys. Rev. A 69, 032315 (2004), arranged as in Cong, Choi and Lukin, Nature
-Physics 15, 1273 (2019): convolution around a ring of the live qubits, then pooling that halves them, until one is left.
-The input enters through a feature map of Havlicek et al., Nature 567, 209 (2019).
+Its units are those of `kernels.quantum.qcnn_units`. The input enters through a feature map of Havlicek et al., Nature
+567, 209 (2019).
 """
 
 from __future__ import annotations
@@ -15,7 +14,8 @@ import numpy as np
 import torch
 
 from kernels.api import InputError
-from kernels.quantum.qcnn_blocks import DenseBlocks, Unit
+from kernels.quantum.qcnn_blocks import DenseBlocks
+from kernels.quantum.qcnn_units import Unit, count_flops, layer_units
 from kernels.quantum.statevector import DTYPES
 from kernels.quantum.units import ApplyUnits
 
@@ -24,23 +24,6 @@ ENCODINGS = ("zz", "z")
 
 # the table of phases takes 0.4 GB, and thrice as much while it is made; each further qubit more than doubles it
 MOST_QUBITS = 18
-
-
-def layer_units(qubits: int) -> list[Unit]:
-    """The network's units in order, for two qubits or more.
-
-    A layer on m qubits convolves pairs (0,1), (2,3), ..., then (1,2), (3,4), ..., then around the end: m units. Then
-    its first m // 2 qubits are pooled, one each, into its last m // 2, and leave. Eight qubits make 21 units.
-    """
-    units: list[Unit] = []
-    live = list(range(qubits))
-    while len(live) > 1:
-        size = len(live)
-        starts = [*range(0, size - 1, 2), *range(1, size - 1, 2), size - 1]
-        units += [Unit(False, live[start], live[(start + 1) % size]) for start in starts]
-        units += [Unit(True, live[i], live[size - size // 2 + i]) for i in range(size // 2)]
-        live = live[size // 2 :]
-    return units
 
 
 class QCNN(torch.nn.Module):
@@ -113,12 +96,8 @@ class QCNN(torch.nn.Module):
         return values.to(self.weights.dtype)
 
     def count_flops(self, samples: int, gradient: bool) -> int:
-        """Of `read`: a unit is a complex product of four by four on all amplitudes, 32 flops for each.
-
-        For the gradient it is undone on the state and on the state's gradient, and both are multiplied: see
-        `kernels.quantum.compiled_units`.
-        """
-        return 32 * len(self._bits) * (4 if gradient else 1) * samples << self.qubits
+        """Of `read`; see `kernels.quantum.qcnn_units.count_flops`."""
+        return count_flops(len(self._bits), self.qubits, samples, gradient)
 
     def encode(self, inputs: torch.Tensor) -> torch.Tensor:
         """The feature map's states (batch, 2**qubits); qubit 0 is the most significant bit of the index.

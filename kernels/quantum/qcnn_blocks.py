@@ -7,16 +7,10 @@ from typing import NamedTuple
 
 import torch
 
+from kernels.quantum.qcnn_units import Unit
+
 # a dense block of so many qubits costs as little as its dispatch, and holds nine units where the circuit narrows
 _BLOCK_QUBITS = 4
-
-
-class Unit(NamedTuple):
-    """Three weights on qubits ``a`` and ``b``; a pooling unit leaves out the last two gates of a convolution's."""
-
-    pools: bool
-    a: int
-    b: int
 
 
 class DenseBlocks(torch.nn.Module):

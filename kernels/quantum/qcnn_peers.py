@@ -5,39 +5,22 @@ What depends on nothing but the inputs, and what a library compiles, is made bef
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import combinations
 from math import pi
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 
-from kernels.quantum.qcnn import layer_units
+from kernels.quantum.circuit import Gate, Parameter
+from kernels.quantum.qcnn_units import layer_units, network_gates
 from kernels.quantum.qcnn_workload import Answer, QcnnLayer, QcnnLayerParameters, Reals
 
 
-class NetworkGate(NamedTuple):
-    """``rz``, ``ry`` or ``cx``; the angle is the weight of that index, otherwise ``angle`` in radians."""
-
-    name: str
-    qubits: tuple[int, ...]
-    weight: int | None = None
-    angle: float = 0.0
-
-
-def network_gates(qubits: int) -> Iterator[NetworkGate]:
-    """The units' gates in order; see `kernels.quantum.qcnn.QCNN`."""
-    for index, (pools, a, b) in enumerate(layer_units(qubits)):
-        yield NetworkGate("rz", (b,), angle=-pi / 2)
-        yield NetworkGate("cx", (b, a))
-        yield NetworkGate("rz", (a,), 3 * index)
-        yield NetworkGate("ry", (b,), 3 * index + 1)
-        yield NetworkGate("cx", (a, b))
-        yield NetworkGate("ry", (b,), 3 * index + 2)
-        if not pools:
-            yield NetworkGate("cx", (b, a))
-            yield NetworkGate("rz", (a,), angle=pi / 2)
+def gates_of(qubits: int) -> list[Gate]:
+    """The network's gates, ``rz``, ``ry`` and ``cx``; parameters are weights."""
+    return network_gates(layer_units(qubits))
 
 
 def encoding_pairs(qubits: int, encoding: str) -> list[tuple[int, int]]:
@@ -76,7 +59,7 @@ class PennyLaneQcnnLayer(_TorchPeer):
         import pennylane as qml
 
         qubits, pairs = parameters.qubits, encoding_pairs(parameters.qubits, parameters.encoding)
-        gates = list(network_gates(qubits))
+        gates = gates_of(qubits)
 
         def circuit(weights: torch.Tensor, inputs: torch.Tensor) -> Any:
             for qubit in range(qubits):
@@ -84,12 +67,12 @@ class PennyLaneQcnnLayer(_TorchPeer):
                 qml.PhaseShift(2 * inputs[:, qubit], qubit)
             for i, j in pairs:
                 qml.IsingZZ(2 * (pi - inputs[:, i]) * (pi - inputs[:, j]), (i, j))
-            for name, wires, weight, angle in gates:
+            for name, wires, angle in gates:
                 if name == "cx":
                     qml.CNOT(wires)
                 else:
                     turn = qml.RZ if name == "rz" else qml.RY
-                    turn(angle if weight is None else weights[weight], wires)
+                    turn(weights[angle.place] if isinstance(angle, Parameter) else angle, wires)
             return qml.expval(qml.Z(qubits - 1))
 
         method = "backprop" if parameters.gradient else None
@@ -107,7 +90,10 @@ class TensorCircuitQcnnLayer(_TorchPeer):
         tensorcircuit.set_dtype("complex64" if parameters.precision == "single" else "complex128")
         qubits, pairs = parameters.qubits, encoding_pairs(parameters.qubits, parameters.encoding)
         # a constant that is no tensor would be rounded to single precision
-        gates = [(*gate[:3], torch.tensor(gate.angle, dtype=self._weights.dtype)) for gate in network_gates(qubits)]
+        gates = [
+            (name, places, torch.tensor(angle, dtype=self._weights.dtype) if isinstance(angle, float) else angle)
+            for name, places, angle in gates_of(qubits)
+        ]
 
         def value(weights: torch.Tensor, sample: torch.Tensor) -> torch.Tensor:
             circuit = tensorcircuit.Circuit(qubits)
@@ -116,11 +102,12 @@ class TensorCircuitQcnnLayer(_TorchPeer):
                 circuit.phase(qubit, theta=2 * sample[qubit])
             for i, j in pairs:
                 circuit.rzz(i, j, theta=2 * (pi - sample[i]) * (pi - sample[j]))
-            for name, places, weight, angle in gates:
+            for name, places, angle in gates:
                 if name == "cx":
                     circuit.cnot(*places)
                 else:
-                    getattr(circuit, name)(*places, theta=angle if weight is None else weights[weight])
+                    theta = weights[angle.place] if isinstance(angle, Parameter) else angle
+                    getattr(circuit, name)(*places, theta=theta)
             return circuit.expectation_ps(z=[qubits - 1]).real
 
         self.values_of = torch.vmap(value, in_dims=(None, 0))
@@ -141,9 +128,9 @@ class LightningQcnnLayer(QcnnLayer):
         complex_type = np.complex64 if parameters.precision == "single" else np.complex128
         self._device = qml.device("lightning.qubit", wires=qubits, c_dtype=complex_type)
         pairs = encoding_pairs(qubits, parameters.encoding)
-        gates = list(network_gates(qubits))
+        gates = gates_of(qubits)
         # the constants of RZ and the encoding's angles are parameters too, to PennyLane
-        angled = [gate.weight is not None for gate in gates if gate.name != "cx"]
+        angled = [isinstance(gate.angle, Parameter) for gate in gates if gate.name != "cx"]
         trainable = [qubits + len(pairs) + place for place, weighted in enumerate(angled) if weighted]
         network = [self._operation(gate) for gate in gates]
         self._tapes = [
@@ -156,12 +143,12 @@ class LightningQcnnLayer(QcnnLayer):
         ]
         self._config = ExecutionConfig(gradient_method="adjoint", use_device_gradient=True)
 
-    def _operation(self, gate: NetworkGate) -> Any:
+    def _operation(self, gate: Gate) -> Any:
         import pennylane as qml
 
         if gate.name == "cx":
             return qml.CNOT(gate.qubits)
-        angle = gate.angle if gate.weight is None else self.weights[gate.weight]
+        angle = self.weights[gate.angle.place] if isinstance(gate.angle, Parameter) else gate.angle
         return (qml.RZ if gate.name == "rz" else qml.RY)(angle, gate.qubits)
 
     def evaluate(self) -> Answer:
@@ -203,8 +190,8 @@ class EstimatorQcnnLayer(QcnnLayer):
             circuit.p(2 * inputs[qubit], qubit)
         for i, j in encoding_pairs(qubits, parameters.encoding):
             circuit.rzz(2 * (pi - inputs[i]) * (pi - inputs[j]), i, j)
-        for name, places, weight, angle in network_gates(qubits):
-            angles = [] if name == "cx" else [angle if weight is None else weights[weight]]
+        for name, places, angle in gates_of(qubits):
+            angles = [] if name == "cx" else [weights[angle.place] if isinstance(angle, Parameter) else angle]
             getattr(circuit, name)(*angles, *places)
         self._network = EstimatorQNN(
             circuit=circuit,

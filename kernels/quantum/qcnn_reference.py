@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.quantum.gates import matrix
-from kernels.quantum.qcnn import layer_units
+from kernels.quantum.qcnn_units import layer_units
 
 Reals = NDArray[np.float64]
 States = NDArray[np.complex128]

@@ -11,6 +11,8 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from kernels.api import Check, Parameters, Work, Workload, divide
+from kernels.quantum.precisions import PRECISIONS
+from kernels.quantum.qcnn_units import count_flops, layer_units
 
 Reals = NDArray[np.float64]
 
@@ -49,8 +51,6 @@ class QcnnLayer(Workload):
 
     def __init__(self, parameters: QcnnLayerParameters, comm: Any, device: str) -> None:
         super().__init__(parameters, comm, device)
-        from kernels.quantum.qcnn import layer_units
-
         random = np.random.default_rng(parameters.seed)
         divided = divide(parameters.batch, comm.size, comm.rank)
         share = slice(divided.start, divided.stop)
@@ -106,25 +106,24 @@ class QcnnLayer(Workload):
         )
 
     def work(self) -> Work:
-        """Counted by `kernels.quantum.qcnn.QCNN.count_flops`, on every sample's 2**n amplitudes.
+        """Counted by `kernels.quantum.qcnn_units.count_flops`, on every sample's 2**n amplitudes.
 
         The encoding takes two flops for each phase, n (n + 1) / 2 of ZZ and n of Z. It writes the states, which the
         network reads once, one sample after another if need be; for the gradient the final states are kept. The sum
         over p ranks sends 2 (p - 1) / p of the message (Rabenseifner's algorithm).
         """
-        from kernels.quantum.qcnn import QCNN
-
         qubits, ranks = self.parameters.qubits, self.comm.size
         samples = len(divide(self.parameters.batch, ranks, 0))
-        amplitude_bytes = 8 if self.parameters.precision == "single" else 16
+        amplitude_bytes, real = PRECISIONS[self.parameters.precision]
         phases = qubits * (qubits + 1) // 2 if self.parameters.encoding == "zz" else qubits
-        flops = QCNN(qubits).count_flops(samples, self.parameters.gradient) + (2 * phases * samples << qubits)
+        flops = count_flops(len(layer_units(qubits)), qubits, samples, self.parameters.gradient)
+        flops += 2 * phases * samples << qubits
         passes = 4 if self.parameters.gradient else 2
         return Work(
             items=self.parameters.batch,
             item="sample",
             flops=float(flops),
-            dtype="float32" if self.parameters.precision == "single" else "float64",
+            dtype=real,
             memory_bytes=float(passes * samples * amplitude_bytes << qubits),
             working_set_bytes=float(amplitude_bytes << qubits),
             sent_bytes=2 * (ranks - 1) / ranks * self.result.nbytes,

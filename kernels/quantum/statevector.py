@@ -57,7 +57,7 @@ class Simulator:
         Qubit q is bit q of the index. One dimension of angles means a batch of one. The next run overwrites the
         states. Raises `InputError` if the number of angles is not the circuit's.
         """
-        checked = self._checked(angles)
+        checked = self.circuit.batch(angles)
         if self._takes_lanes(len(checked)):
             states, _ = self._state_pair(len(checked))
             self._batched.run(states, checked)
@@ -71,7 +71,7 @@ class Simulator:
 
     def expectations(self, angles: ArrayLike = ()) -> NDArray[np.float64]:
         """``<Z_q>`` of every qubit, (batch, qubits), from angles as in `run`; summed in float64."""
-        checked = self._checked(angles)
+        checked = self.circuit.batch(angles)
         if self._takes_lanes(len(checked)):
             return self._batched.expectations(checked)
         chunk = max(1, _CHUNK_AMPLITUDES >> self.circuit.qubits)
@@ -88,7 +88,7 @@ class Simulator:
             raise InputError(f"observable: has {observable.qubits} qubits; the circuit has {self.circuit.qubits}")
         if not isinstance(self._executor, CompiledExecutor):
             raise InputError("gradients: found a GPU; right would be device cpu")
-        checked = self._checked(angles)
+        checked = self.circuit.batch(angles)
         chunk = max(1, _CHUNK_AMPLITUDES >> self.circuit.qubits)
         parts = [
             self._gradients_of(checked[start : start + chunk], observable) for start in range(0, len(checked), chunk)
@@ -114,12 +114,6 @@ class Simulator:
         addressed = address(observable, self.plan.layouts[-1], self.circuit.qubits - self.plan.row_bits)
         partners = self._kept(self._partners, len(angles))
         return differentiate(executor, self._preparation, self._sweeps, addressed, states, partners, angles)
-
-    def _checked(self, angles: ArrayLike) -> NDArray[np.float64]:
-        checked = np.atleast_2d(np.asarray(angles, dtype=np.float64))
-        if checked.shape[1] != self.circuit.parameters:
-            raise InputError(f"angles: found {checked.shape[1]} a circuit; this one takes {self.circuit.parameters}")
-        return checked
 
     def _run(self, angles: NDArray[np.float64]) -> torch.Tensor:
         source, target = self._state_pair(len(angles))

@@ -110,6 +110,9 @@ def _rotate_two(
 def _rotate_three(
     space: Reals, parts: int, order: Integers, ones: Integers, numbers: Integers, cosines: Reals, sines: Reals
 ) -> None:
+    # rows of a group by their far, middle and near bit: 000 i, 001 j, 010 k, 011 m, then 1xx p, q, v, o; their values
+    # are a, b, d, e, then w, x, y, z; t and u are the first two turns' tangents, c and s the last one's cosine and sine
+    # times the first two's cosines
     far, middle, near = ones
     one, other = load(cosines, numbers[0]), load(cosines, numbers[1])
     t, u, both = load(sines, numbers[0]) / one, load(sines, numbers[1]) / other, one * other

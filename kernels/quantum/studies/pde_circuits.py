@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.quantum.circuit import Circuit, Gate
-from kernels.quantum.qcnn import layer_units
-from kernels.quantum.qcnn_blocks import Unit
+from kernels.quantum.qcnn_units import Unit, convolution, layer_units, network_gates
 from kernels.quantum.reference import expectations, simulate
 
 Reals = NDArray[np.float64]
@@ -35,12 +34,6 @@ def circuit_units(equation: Equation, encoding: Encoding) -> list[Unit]:
         return 2 * [*convolution(range(2)), Unit(True, 0, 1)]
     lives = [range(first, 5) for first in range(4)]
     return [unit for live in lives for unit in (*convolution(live), Unit(True, live[0], live[1]))]
-
-
-def convolution(live: Sequence[int]) -> list[Unit]:
-    """Units on pairs (0,1), (2,3), ..., then (1,2), (3,4), ..., then around the end: as many as there are qubits."""
-    starts = [*range(0, len(live) - 1, 2), *range(1, len(live) - 1, 2), len(live) - 1]
-    return [Unit(False, live[start], live[(start + 1) % len(live)]) for start in starts]
 
 
 def feature_map(inputs: Reals, repetitions: int) -> States:
@@ -80,11 +73,9 @@ def reference_values(units: Sequence[Unit], weights: Reals, inputs: Reals, repet
     It shares only the order of the units with `kernels.quantum.qcnn` and with `feature_map`.
     """
     qubits = inputs.shape[1]
-    network = [
-        gate for unit, angles in zip(units, weights.reshape(-1, 3), strict=True) for gate in _unit(unit, *angles)
-    ]
+    network = network_gates(units)
     circuits = (Circuit(qubits, (*repetitions * _feature_gates(sample), *network)) for sample in inputs.tolist())
-    return np.array([expectations(simulate(circuit))[-1].item() for circuit in circuits])
+    return np.array([expectations(simulate(circuit, weights))[-1].item() for circuit in circuits])
 
 
 def _feature_gates(sample: Sequence[float]) -> list[Gate]:
@@ -93,10 +84,3 @@ def _feature_gates(sample: Sequence[float]) -> list[Gate]:
     for i, j in combinations(qubits, 2):
         gates += [Gate("cx", (i, j)), Gate("p", (j,), 2 * (pi - sample[i]) * (pi - sample[j])), Gate("cx", (i, j))]
     return gates
-
-
-def _unit(unit: Unit, first: float, second: float, third: float) -> list[Gate]:
-    pools, a, b = unit
-    gates = [Gate("rz", (b,), -pi / 2), Gate("cx", (b, a)), Gate("rz", (a,), first), Gate("ry", (b,), second)]
-    gates += [Gate("cx", (a, b)), Gate("ry", (b,), third)]
-    return gates if pools else [*gates, Gate("cx", (b, a)), Gate("rz", (a,), pi / 2)]

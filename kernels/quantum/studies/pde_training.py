@@ -11,6 +11,7 @@ from scipy.optimize import OptimizeResult, minimize
 
 from kernels.api import Check, Figure, Work, Workload, divide
 from kernels.communication.process_group import local_device
+from kernels.quantum.precisions import PRECISIONS
 from kernels.quantum.studies.pde_model import PdeModel
 from kernels.quantum.studies.quality import Curve, seed_figures, time_figures
 
@@ -108,12 +109,12 @@ class QuantumPde(Workload):
         network = self.model.network
         evaluations = max(self.comm.allgather(sum(run.evaluations for run in self.trainings)))
         amplitudes = evaluations * len(self.model.inputs) << network.qubits
-        amplitude_bytes = 8 if self.parameters.precision == "single" else 16
+        amplitude_bytes, real = PRECISIONS[self.parameters.precision]
         return Work(
             items=self.parameters.seeds,
             item="training",
             flops=float(network.count_flops(evaluations * len(self.model.inputs), gradient=True)),
-            dtype="float32" if self.parameters.precision == "single" else "float64",
+            dtype=real,
             memory_bytes=float(amplitudes * amplitude_bytes * 3),
             working_set_bytes=float(len(self.model.inputs) * amplitude_bytes << network.qubits),
         )

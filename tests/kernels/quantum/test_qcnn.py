@@ -10,7 +10,7 @@ import torch
 
 from kernels.api import InputError
 from kernels.quantum import QCNN, qcnn_reference
-from kernels.quantum.qcnn import layer_units
+from kernels.quantum.qcnn_units import layer_units
 
 
 def test_eight_qubits_make_63_weights():

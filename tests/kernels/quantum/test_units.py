@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from kernels.quantum.qcnn_blocks import DenseBlocks, Unit
+from kernels.quantum.qcnn_blocks import DenseBlocks
+from kernels.quantum.qcnn_units import Unit
 from kernels.quantum.units import ApplyUnits
 
 UNITS = [Unit(False, 0, 1), Unit(False, 3, 2), Unit(True, 1, 4), Unit(False, 4, 0)]
