@@ -9,7 +9,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# how long an example takes says nothing on machines that others share
+hypothesis.settings.register_profile("scalemark", deadline=None)
+hypothesis.settings.load_profile("scalemark")
 
 SUPPORT = Path(__file__).parent / "support"
 SCALEMARK = str(Path(sys.executable).with_name("scalemark"))

@@ -18,6 +18,8 @@ import pytest
 PROJECT = Path(__file__).parents[2]
 Scalemark = Callable[..., subprocess.CompletedProcess[str]]
 SWEEP = ("sweep", "nothing", "--name", "gate", "--repeats", "3", "--budget-s", "0.05", "--format", "json")
+# where a verdict is asked for: one of three pairs that stalls leaves it open, one of five does not
+SURE = (*SWEEP, "--repeats", "5")
 
 
 class Repository:
@@ -76,10 +78,10 @@ def test_a_commit_that_made_a_kernel_slower_is_found_and_says_whose_code_it_was(
     # where most people are, and where Python would find the candidate's code first
     monkeypatch.chdir(repository.folder)
     results = str(repository.folder.parent / "results")
-    done = scalemark(*SWEEP, "--against", "main", "--results", results)
+    done = scalemark(*SURE, "--against", "main", "--results", results)
     assert done.returncode == 1, done.stderr
     (row,) = json.loads(done.stdout)
-    assert (row["verdict"], row["pairs"], row["message"]) == ("slower", 3, "from 3 pairs")
+    assert (row["verdict"], row["pairs"], row["message"]) == ("slower", 5, "from 5 pairs")
     assert 2.0 < row["ratio"] < 3.5
 
     found = sorted(records(results), key=lambda record: record["started"])
@@ -87,14 +89,15 @@ def test_a_commit_that_made_a_kernel_slower_is_found_and_says_whose_code_it_was(
     for record in found:
         by_pair.setdefault(record["launch"]["pair"], []).append(record["environment"]["code"]["commit"])
         assert record["environment"]["code"]["dirty"] is False
-    assert list(by_pair.values()) == [[base, candidate], [candidate, base], [base, candidate]]
+    there, back = [base, candidate], [candidate, base]
+    assert list(by_pair.values()) == [there, back, there, back, there]
     digests = {record["environment"]["code"]["commit"]: record["environment"]["code"]["digest"] for record in found}
     assert digests[base] != digests[candidate]
 
     table = json.loads(scalemark("table", "gate", "--results", results, "--format", "json").stdout)
     assert {row["stack"] for row in table} == {f"main@{base[:12]}", f"checkout@{digests[candidate]}"}
-    again = scalemark(*SWEEP, "--against", "main", "--results", results)
-    assert (again.returncode, len(records(results))) == (1, 6)
+    again = scalemark(*SURE, "--against", "main", "--results", results)
+    assert (again.returncode, len(records(results))) == (1, 10)
 
 
 def test_a_commit_against_itself_is_no_change_and_an_edit_is_measured_anew(
@@ -105,7 +108,7 @@ def test_a_commit_against_itself_is_no_change_and_an_edit_is_measured_anew(
     assert (row["verdict"], done.returncode) in (("same", 0), ("inconclusive", 3)), done.stderr
     assert "the kernels of HEAD are those of this checkout" in done.stderr
     repository.take(0.006)
-    done = scalemark(*SWEEP, "--against", "HEAD")
+    done = scalemark(*SURE, "--against", "HEAD")
     assert "uncommitted changes" in done.stderr
     assert (json.loads(done.stdout)[0]["verdict"], done.returncode) == ("slower", 1)
 
@@ -163,7 +166,7 @@ class Runner:
         subprocess.run(["git", "clone", "--quiet", "--branch", branch, f"file://{origin}", str(folder)], check=True)
         self.folder = folder
         (folder / "benchmarks").mkdir()
-        gate = 'name = "gate"\nrepeats = 3\nbudget_s = 0.05\n[[cases]]\nkernel = "nothing"\n'
+        gate = 'name = "gate"\nrepeats = 5\nbudget_s = 0.05\n[[cases]]\nkernel = "nothing"\n'
         (folder / "benchmarks" / "gate.toml").write_text(gate)
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         self.environment = os.environ | {"PATH": path, "PYTHONPATH": str(folder)} | environment

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -92,9 +90,8 @@ def check_nothing_but_missed_windows_is_an_error(comm: MPI.Comm, window: Window)
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
-def test_steps_start_together_or_are_flagged(ranks: int) -> None:
-    mpiexec = str(Path(sys.executable).with_name("mpiexec"))
-    subprocess.run([mpiexec, "-n", str(ranks), sys.executable, "-m", "mpi4py", __file__], check=True, timeout=60)
+def test_steps_start_together_or_are_flagged(on_ranks: Callable[[str, int], None], ranks: int) -> None:
+    on_ranks(__file__, ranks)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from harness.analyse import tabulate
 from harness.present.report.content import Report
+from harness.present.report.page import render_page
 from harness.store.manifest import write_manifest
 from harness.store.record import Environment
 from harness.store.write import write_record
@@ -24,11 +26,28 @@ SERIAL = {"good": 0.001, "partly": 0.05, "bad": 0.6, "worst": 0.9}
 
 
 @pytest.fixture
-def write_sweep(tmp_path, make_case, make_record, make_sweep) -> Callable[..., Path]:
+def write_sweep(tmp_path, write_sweep_in) -> Callable[..., Path]:
+    """What ``write_sweep_in`` writes, in the test's own folder, by name."""
+    return lambda name="results", **settings: write_sweep_in(tmp_path / name, **settings)
+
+
+@pytest.fixture(scope="session")
+def page_of_500(tmp_path_factory, write_sweep_in, make_report) -> tuple[Report, str, float]:
+    """The report on 500 cases, its page, and the seconds that it took to render."""
+    report = make_report(
+        write_sweep_in(tmp_path_factory.mktemp("many") / "results", problems=5, kernels=5, samples=200)
+    )
+    started_s = time.perf_counter()
+    page = render_page(report)
+    return report, page, time.perf_counter() - started_s
+
+
+@pytest.fixture(scope="session")
+def write_sweep_in(make_case, make_record, make_sweep) -> Callable[..., Path]:
     """Write ``problems`` problems of every backend over all ranks, in ``launches`` launches, and return the folder."""
 
     def write(
-        name: str = "results",
+        folder: Path,
         problems: int = 1,
         launches: int = 3,
         samples: int = 20,
@@ -36,7 +55,6 @@ def write_sweep(tmp_path, make_case, make_record, make_sweep) -> Callable[..., P
         factor: float = 1.0,
         commit: str = "",
     ) -> Path:
-        folder = tmp_path / name
         generator = np.random.default_rng(0)
         cases = []
         for kernel in range(kernels):
@@ -85,7 +103,7 @@ def browser(monkeypatch) -> Iterator[Any]:
         yield page
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_report() -> Callable[[Path], Report]:
     """The report on all sweeps of a results folder."""
 
