@@ -1,6 +1,34 @@
 """State vectors, quantum neural networks and the kernels that measure them.
 
 ``from kernels.quantum import QCNN`` gives the quantum convolutional network as a ``torch.nn.Module``.
+
+Where to look; what stands lower uses what stands higher, and `studies` uses all of it:
+
+- circuits: `gates` (their matrices), `circuit`, `families`, `encodings`, `qasm` (files), `observables`, `precisions`,
+  and `reference`, which simulates gate by gate and shares nothing with what follows;
+- planning: `primitives` (what gates are made of), `steps` (what one sweep takes), `layouts` (orders of qubits and maps
+  of addresses), `fusion` (a circuit as sweeps);
+- compiled loops: `lanes` (SIMD), `lines` (blocks of cache lines), `tiles` (memory to cache and back), `turns`
+  (rotations), `compiled` (a sweep), `compiled_adjoint` (a sweep undone), `compiled_binding` (angles to numbers),
+  `batched_loops` (whole small circuits), `compiled_units` (the QCNN's);
+- running: `threads`, `binding` (a plan and angles to what the loops take), `executors` (sweeps on CPU or GPU), `batched`
+  (small circuits), `adjoint` (gradients), `statevector` (`Simulator`, which chooses);
+- one state over ranks: `distributed_frame` (which address bits hold which qubits), `distributed_plan` (legs),
+  `distributed` (runs them);
+- the QCNN: `qcnn_units` (which, in what order), `qcnn_blocks` (torch operations), `units` (compiled loops as a function
+  of torch), `qcnn` (the module), `qcnn_reference`;
+- the kernels: `circuit_sim` and `qcnn_layer`, each with a workload, ``circuit_peers`` and ``qcnn_peers``, and
+  `distributed_workload`; `availability` says what is missing for a backend.
+
+Words:
+
+- row, column: a state's address is a row's number, its high bits, above a column's; a sweep rotates rows' bits;
+- tile: a few columns of all rows, as many as stay in cache;
+- line: the amplitudes of one cache line; skew: how a line's neighbours change places on the way to memory;
+- lane: one number of a SIMD vector; a sample of its own where small circuits run in a batch;
+- turn: an RY as addresses see it, CNOTs included; step: turns that leave each other alone, then phases;
+- sweep: one pass of the state through memory, some steps and a permutation;
+- head: what the rank bits do before the ranks part; leg: what ranks do between two exchanges.
 """
 
 from __future__ import annotations
