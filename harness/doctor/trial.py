@@ -17,11 +17,12 @@ from harness.case import Case, Scale
 from harness.doctor.finding import Area, Finding
 from harness.doctor.tree import format_cpus
 from harness.launch.launchers import launcher_here
+from harness.launch.observer import Silence
 from harness.launch.plan import Launch
 from harness.launch.supervisor import Setting, run_launch
 from harness.store import source_code
 from harness.store.launch_folder import EventReader
-from harness.store.record import Record, Stack, Status
+from harness.store.record import Record, Stack
 from kernels import registry
 
 SWEEP = "doctor"
@@ -47,25 +48,6 @@ class Trial(Struct, frozen=True, kw_only=True):
         environment = self.record.environment
         inside = environment is not None and "APPTAINER_NAME" in environment.variables
         return bool(self.record.stack.sha256) and not inside
-
-
-class Silence:
-    """An observer that tells nobody."""
-
-    def planned(self, runs: int) -> None:
-        """Nothing."""
-
-    def launch_started(self, scale: Scale, runs: int) -> None:
-        """Nothing."""
-
-    def run_started(self, case: Case, doing: str = "") -> None:
-        """Nothing."""
-
-    def run_ended(self, case: Case, status: Status, message: str) -> None:
-        """Nothing."""
-
-    def close(self) -> None:
-        """Nothing."""
 
 
 def run_here(ranks: int, stack: Stack) -> Trial:

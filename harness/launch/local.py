@@ -7,9 +7,9 @@ from pathlib import Path
 
 from harness.launch.holding import hold
 from harness.launch.launchers import launcher_here
+from harness.launch.observer import Observer
 from harness.launch.plan import Launch
 from harness.launch.supervisor import Setting, clear_interrupted, run_launch
-from harness.launch.watch import Observer
 from harness.store.write import runs_folder
 
 

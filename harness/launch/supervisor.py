@@ -15,14 +15,16 @@ import msgspec
 from msgspec import Struct
 
 from harness.case import Case, Synchronisation
-from harness.launch import checkout, container, processes
+from harness.launch import checkout, container, image, processes
 from harness.launch.last_words import last_words, tells_of_memory
 from harness.launch.launchers import Launcher, mpi_environment
+from harness.launch.observer import Observer
 from harness.launch.plan import Launch, new_launch_id, run_id
-from harness.launch.watch import Observer, Watch, attend
+from harness.launch.watch import Watch, attend
 from harness.store.launch_folder import PLAN, LaunchPlan, PlannedRun, read_plan, write_plan
-from harness.store.record import LaunchInfo, Record, Status, utc_now
+from harness.store.record import LaunchInfo, Record, Stack, Status, utc_now
 from harness.store.write import write_record
+from kernels.api import InputError
 
 _LOG = "output.log"
 # one a threading library; read when the library loads, so the ranks are born with them
@@ -36,7 +38,8 @@ class AllocationLost(Exception):
 class Setting(Struct, frozen=True, kw_only=True):
     """What all launches of a sweep share. ``limit_s`` bounds each case, from its preparation to its record.
 
-    ``allocation`` names the batch job, if it is one; ``binds`` are folders that images see.
+    ``allocation`` names the batch job, if it is one; ``binds`` are folders that images see, ``variables`` names of the
+    environment that they see beside the usual ones.
     """
 
     results: Path
@@ -47,6 +50,7 @@ class Setting(Struct, frozen=True, kw_only=True):
     synchronisation: Synchronisation = "barrier"
     allocation: str = ""
     binds: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
 
 
 def run_launch(launch: Launch, launcher: Launcher, setting: Setting, observer: Observer) -> None:
@@ -66,6 +70,9 @@ def _run_processes(
     launch_id = new_launch_id()
     folder = setting.results / "launches" / setting.sweep / launch_id
     plan = _make_plan(launch, launch_id, cases, launcher, setting)
+    if changed := _image_has_changed(launch.stack):
+        _fail(setting.results, plan, dict.fromkeys(range(len(cases)), ("failed", changed)), observer)
+        return []
     write_plan(folder, plan)
     watch = Watch(plan.runs, observer)
     observer.launch_started(launch.scale, len(cases))
@@ -77,19 +84,19 @@ def _run_processes(
         raise AllocationLost(lost)
     starved = processes.out_of_memory_kills() > killed_before or tells_of_memory(folder / _LOG)
     failures = _judge(watch, plan, process.returncode, late, starved, folder / _LOG)
-    for index, (status, message) in failures.items():
-        _write_failure(setting.results, plan, index, status, message)
-        observer.run_ended(plan.runs[index].case, status, message)
+    _fail(setting.results, plan, failures, observer)
     _tidy(folder, failed=bool(failures))
     done = watch.ended | set(failures)
     return [planned.case for index, planned in enumerate(plan.runs) if index not in done]
 
 
-def clear_interrupted(results: Path, sweep: str) -> None:
-    """Delete what launches of a sweep on this machine left when their supervisor was killed; none may be under way."""
+def clear_interrupted(results: Path, sweep: str, allocation: str = "") -> None:
+    """Delete what launches of a sweep in a batch job (on this machine where none is named) left when their supervisor
+    was killed or lost its nodes; none may be under way.
+    """
     for path in (results / "launches" / sweep).glob(f"*/{PLAN}"):
         with contextlib.suppress(OSError, msgspec.DecodeError):
-            if not read_plan(path.parent).launch.allocation:
+            if read_plan(path.parent).launch.allocation == allocation:
                 shutil.rmtree(path.parent)
 
 
@@ -123,6 +130,19 @@ def _make_plan(launch: Launch, launch_id: str, cases: list[Case], launcher: Laun
     )
 
 
+def _image_has_changed(stack: Stack) -> str:
+    """A sentence when the image is no longer the one that records will name; one that is unchanged costs a look."""
+    if not stack.sha256 or stack.is_tree:
+        return ""
+    try:
+        found = image.inspect(Path(stack.path)).sha256
+    except InputError as error:
+        return str(error)
+    if found == stack.sha256:
+        return ""
+    return f"{stack.path}: the image has changed since it was asked for: {stack.sha256[:12]}... is now {found[:12]}..."
+
+
 def _rank_program(launch: Launch, folder: Path, setting: Setting) -> tuple[list[str], dict[str, str]]:
     """What each rank runs, and the environment that all of them see."""
     threads = dict.fromkeys(_THREAD_VARIABLES, str(launch.scale.threads))
@@ -131,7 +151,8 @@ def _rank_program(launch: Launch, folder: Path, setting: Setting) -> tuple[list[
         return container.bare_command(folder), environment | threads | mpi_environment()
     if not launch.stack.sha256:
         return container.bare_command(folder), os.environ | threads | mpi_environment()
-    return container.rank_command(launch.stack, launch.scale, folder, setting.binds), container.environment() | threads
+    environment = container.environment(setting.variables)
+    return container.rank_command(launch.stack, launch.scale, folder, setting.binds), environment | threads
 
 
 def _judge(
@@ -163,6 +184,12 @@ def _judge_current(code: int, late: bool, starved: bool, log: Path) -> tuple[Sta
     if starved:
         return "out_of_memory", "a rank was killed because the memory of its machine or job ran out"
     return "failed", f"a rank ended in the middle of the case: {last_words(code, log)}"
+
+
+def _fail(results: Path, plan: LaunchPlan, failures: dict[int, tuple[Status, str]], observer: Observer) -> None:
+    for index, (status, message) in failures.items():
+        _write_failure(results, plan, index, status, message)
+        observer.run_ended(plan.runs[index].case, status, message)
 
 
 def _write_failure(results: Path, plan: LaunchPlan, index: int, status: Status, message: str) -> None:

@@ -6,36 +6,18 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
-from typing import Protocol
 
-from harness.case import Case, Scale
 from harness.launch import processes
 from harness.launch.launchers import Launcher
+from harness.launch.observer import Observer
 from harness.store.launch_folder import Event, EventReader, PlannedRun
 from harness.store.record import Status
 
 _POLL_S = 0.02
 # after the last record is written there is only MPI to shut down
 _FINISH_S = 30.0
-
-
-class Observer(Protocol):
-    """Who wants to know how a sweep goes on: a progress bar, a log, nobody."""
-
-    def planned(self, runs: int) -> None:
-        """So many runs lie ahead."""
-
-    def launch_started(self, scale: Scale, runs: int) -> None:
-        """Ranks are being started for so many runs."""
-
-    def run_started(self, case: Case, doing: str = "") -> None:
-        """The ranks have begun with a case, or with something else that takes its time."""
-
-    def run_ended(self, case: Case, status: Status, message: str) -> None:
-        """A case has left its record."""
-
-    def close(self) -> None:
-        """Nothing more will come."""
+# interpreters, libraries and images are read by all ranks at once, from a disk that may be far away
+_START_S = 60.0
 
 
 class Watch:
@@ -48,15 +30,19 @@ class Watch:
         self.errors: dict[int, Event] = {}
         self.current: int | None = None
         self.world_sizes: set[int] = set()
+        self.has_begun = False
         self.since = time.monotonic()
 
     def take(self, events: list[Event]) -> None:
         """Note what the ranks say, and pass it on."""
         for event in events:
-            self.since = time.monotonic()
+            # what a kernel tells within a case does not give it more time
+            if event.kind != "start" or event.run != self.current or event.of_launch:
+                self.since = time.monotonic()
             if event.kind == "ready":
                 self.world_sizes.add(event.world_size)
             elif event.kind == "start":
+                self.has_begun = True
                 self.current = event.run
                 self.observer.run_started(self.runs[event.run].case, event.message)
             elif event.kind == "end":
@@ -77,7 +63,8 @@ class Watch:
 def attend(process: subprocess.Popen[bytes], launcher: Launcher, folder: Path, watch: Watch, limit_s: float) -> bool:
     """Follow the ranks to their end, and see to it that they have one; True when a time limit was that end.
 
-    ``limit_s`` bounds each run. An interrupted launch leaves no folder.
+    ``limit_s`` bounds each run, from its own start on; that ranks start is bounded by no less than a minute. An
+    interrupted launch leaves no folder.
     """
     try:
         try:
@@ -94,7 +81,7 @@ def _follow(process: subprocess.Popen[bytes], reader: EventReader, watch: Watch,
     while process.poll() is None:
         watch.take(reader.read())
         waited_s = time.monotonic() - watch.since
-        if waited_s > (_FINISH_S if watch.complete else limit_s):
+        if waited_s > (_FINISH_S if watch.complete else limit_s if watch.has_begun else max(limit_s, _START_S)):
             return not watch.complete
         time.sleep(_POLL_S)
     watch.take(reader.read())

@@ -69,7 +69,7 @@ def _circumstances(plan: LaunchPlan, comm: Any, placement: dict[str, Any], event
         environment=environment,
         sampling=Sampling(budget_s=plan.budget_s),
         synchroniser=make_synchroniser(plan.synchronisation, comm),
-        limits=LaunchLimits(Path(plan.results), comm, plan.scale, plan.stack, environment, tell=events.tell),
+        limits=LaunchLimits(Path(plan.results), comm, plan.scale, plan.stack, environment, tell=events.tell_of_launch),
         energy=EnergyMeter(comm, placement["local_rank"]),
     )
 

@@ -17,7 +17,9 @@ HOARD_BYTES = 1 << 31
 
 
 class FaultyParameters(Parameters, frozen=True):
-    fault: Literal["none", "raise", "input", "exit", "segfault", "kill", "hang", "memory", "hoard", "wrong"] = "none"
+    fault: Literal[
+        "none", "raise", "input", "exit", "segfault", "kill", "hang", "chatter", "memory", "hoard", "wrong"
+    ] = "none"
     rank: Annotated[int, Meta(ge=0, description="the rank that goes wrong")] = 0
     step_s: Annotated[float, Meta(ge=0)] = 0.001
     index: int = 0
@@ -48,6 +50,9 @@ class Faulty(Workload):
             os.kill(os.getpid(), 9)
         if fault == "hang":
             time.sleep(3600)
+        while fault == "chatter":
+            tell("still at it")
+            time.sleep(0.1)
         if fault == "memory":
             bytearray(MEMORY_BYTES)
         if fault == "hoard":

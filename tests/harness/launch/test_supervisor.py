@@ -11,24 +11,17 @@ import psutil
 import pytest
 
 from harness.case import Case, CaseGroup, Scale, SweepFile, expand
-from harness.launch.launchers import Launcher, launcher_here
+from harness.launch.launchers import Launcher, Mpiexec, launcher_here
+from harness.launch.observer import Observer, Silence
 from harness.launch.plan import Launch
 from harness.launch.supervisor import Setting, clear_interrupted, run_launch
-from harness.launch.watch import Observer
 from harness.store.launch_folder import LaunchPlan, write_plan
 from harness.store.read import read_runs
 from harness.store.record import LaunchInfo, Stack
 from harness.store.write import runs_folder
 
 pytestmark = pytest.mark.usefixtures("with_faulty")
-
-
-class Silent:
-    def planned(self, runs: int) -> None: ...
-    def launch_started(self, scale: Scale, runs: int) -> None: ...
-    def run_started(self, case: Case, doing: str = "") -> None: ...
-    def run_ended(self, case: Case, status: str, message: str) -> None: ...
-    def close(self) -> None: ...
+BARE = Stack()
 
 
 def measure(
@@ -37,6 +30,7 @@ def measure(
     limit_s: float = 30,
     launcher: Launcher | None = None,
     observer: Observer | None = None,
+    stack: Stack = BARE,
     **axes: Any,
 ) -> dict[Any, Any]:
     """Runs by (fault, index)."""
@@ -45,10 +39,10 @@ def measure(
     scale = Scale(1, ranks, 1)
     setting = Setting(results=results, sweep="s", budget_s=0.02, limit_s=limit_s, code={})
     run_launch(
-        Launch(scale=scale, stack=Stack(), repeat=0, cases=cases),
+        Launch(scale=scale, stack=stack, repeat=0, cases=cases),
         launcher or launcher_here(scale),
         setting,
-        observer or Silent(),
+        observer or Silence(),
     )
     runs, damages = read_runs(runs_folder(results, "s"))
     assert not damages
@@ -87,6 +81,42 @@ def test_a_case_that_hangs_is_ended_at_its_time_limit(tmp_path: Path) -> None:
         for process in psutil.process_iter(["cmdline"])
         if str(tmp_path) in " ".join(process.info["cmdline"] or [])
     ]
+
+
+def test_a_case_that_tells_much_has_no_more_time_than_others(tmp_path: Path) -> None:
+    runs = measure(tmp_path, 2, limit_s=4, fault=["chatter", "none"])
+    assert runs["chatter", 0].status == "timeout"
+    assert runs["none", 0].status == "ok"
+
+
+def test_ranks_that_start_slowly_do_not_use_up_the_time_of_a_case(tmp_path: Path) -> None:
+    assert measure(tmp_path, 2, limit_s=6, launcher=Sleepy())["none", 0].status == "ok"
+
+
+class Sleepy(Mpiexec):
+    def command(self, scale: Scale, program: list[str]) -> list[str]:
+        return ["sh", "-c", 'sleep 7; exec "$@"', "sh", *super().command(scale, program)]
+
+
+def test_an_image_that_is_no_longer_what_was_asked_for_is_a_failure(tmp_path: Path) -> None:
+    image = tmp_path / "faulty.sif"
+    image.write_bytes(bytes(200))
+    stack = Stack(name="faulty.sif", sha256="0" * 64, path=str(image))
+    run = measure(tmp_path, 1, stack=stack)["none", 0]
+    assert (run.status, run.stack.sha256) == ("failed", stack.sha256)
+    assert "not an Apptainer image" in run.message
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_no_parameter_reaches_a_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ranks: int) -> None:
+    monkeypatch.chdir(tmp_path)
+    hostile = ["$(touch canary)", "`touch canary`", "'; touch canary; '", '"; touch canary; "', "a\ntouch canary", "-n"]
+    runs = measure(tmp_path / "results", ranks, says=hostile).values()
+    assert not (tmp_path / "canary").exists()
+    # all have one index, so the last one stands for them in `runs`
+    (folder,) = (tmp_path / "results/runs").iterdir()
+    assert len(list(folder.iterdir())) == len(hostile)
+    assert {run.status for run in runs} == {"ok"}
 
 
 def test_a_wrong_answer_is_kept_and_marked(tmp_path: Path) -> None:
@@ -132,7 +162,7 @@ def test_cases_of_one_launch_run_in_one_set_of_processes(tmp_path: Path) -> None
     assert os.listdir(tmp_path / "launches" / "s") == []
 
 
-class Listening(Silent):
+class Listening(Silence):
     def __init__(self) -> None:
         self.told: list[str] = []
 
@@ -146,7 +176,7 @@ def test_what_takes_time_in_a_kernel_s_preparation_is_told_once(tmp_path: Path) 
     assert [doing for doing in observer.told if "calibrating" not in doing] == ["", "making a data set"]
 
 
-class Impatient(Silent):
+class Impatient(Silence):
     """Somebody who presses Ctrl-C as soon as the ranks are at work."""
 
     def run_started(self, case: Case, doing: str = "") -> None:
