@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -60,7 +59,7 @@ def examine_job(site: Site, image: Path | None, results: Path) -> Iterator[Findi
     subject = f"{stack.name}: two ranks"
     try:
         job = cluster.submit([launch], site, trial.make_setting(folder, site.binds))[0]
-    except (InputError, slurm.SchedulerDown) as error:
+    except InputError as error:
         shutil.rmtree(folder, ignore_errors=True)
         told = str(error).rpartition(f"{SCRIPT}: ")[2]
         yield AREA.error(
@@ -74,7 +73,7 @@ def examine_job(site: Site, image: Path | None, results: Path) -> Iterator[Findi
 def _follow(job: Job, launch: Launch, folder: Path, subject: str) -> Iterator[Finding]:
     state = _wait(job)
     if state.phase == "waiting":
-        _cancel(job)
+        slurm.cancel(job.ticket.job_id)
         shutil.rmtree(folder, ignore_errors=True)
         yield AREA.note(
             subject, f"still waits after {WAIT_S:.0f} s ({state.reason}), and was cancelled",
@@ -82,7 +81,7 @@ def _follow(job: Job, launch: Launch, folder: Path, subject: str) -> Iterator[Fi
         )  # fmt: skip
         return
     if state.phase == "running":
-        _cancel(job)
+        slurm.cancel(job.ticket.job_id)
         state = slurm.JobState(state="TIMEOUT")
     cluster.settle(job, state)
     yield from trial.judge(
@@ -94,7 +93,7 @@ def _follow(job: Job, launch: Launch, folder: Path, subject: str) -> Iterator[Fi
 
 def _wait(job: Job) -> slurm.JobState:
     """The job's state when it is over, or when time is up: while it waits, and again while it runs."""
-    job_id = job.ticket.job_id if job.ticket else ""
+    job_id = job.ticket.job_id
     state = slurm.states([job_id])[job_id]
     for phase in ("waiting", "running"):
         deadline = time.monotonic() + WAIT_S
@@ -102,11 +101,6 @@ def _wait(job: Job) -> slurm.JobState:
             time.sleep(_POLL_S)
             state = slurm.states([job_id])[job_id]
     return state
-
-
-def _cancel(job: Job) -> None:
-    if job.ticket:
-        subprocess.run(["scancel", job.ticket.job_id], capture_output=True, timeout=10)
 
 
 def site_types(site: Site) -> list[str]:

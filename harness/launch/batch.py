@@ -6,16 +6,18 @@ so a job that is requeued, or submitted again by hand, goes on where it stopped.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
 from typing import Any
 
-from harness.launch.jobs import Job, JobPlan, ProgressFile
+from harness.launch.jobs import JobPlan, ProgressFile, Ticket, keep_ticket, read_plan, read_ticket
 from harness.launch.launchers import Alone, Launcher, Mpiexec, Srun
 from harness.launch.plan import Launch, left_over
 from harness.launch.supervisor import AllocationLost, Setting, run_launch
 from harness.store.done import finished
+from harness.store.record import utc_now
 
 ENDED_EARLY = 75
 
@@ -23,12 +25,12 @@ ENDED_EARLY = 75
 def main(folder: Path) -> int:
     """Run the job; the exit code only tells that the plan was worked through, the records tell the rest."""
     signal.signal(signal.SIGTERM, _end)
-    job = Job(folder=folder)
-    plan = job.plan
+    plan = read_plan(folder)
+    _keep_own_ticket(folder)
     observer = ProgressFile(folder)
     try:
         for launch in _missing(plan):
-            run_launch(launch, make_launcher(plan, launch), _setting(job), observer)
+            run_launch(launch, make_launcher(plan, launch), _setting(plan, folder.name), observer)
     except (AllocationLost, KeyboardInterrupt) as error:
         print(f"scalemark: the allocation is going away: {error}", file=sys.stderr)
         return ENDED_EARLY
@@ -44,8 +46,14 @@ def make_launcher(plan: JobPlan, launch: Launch) -> Launcher:
     return Srun(plan.site.pmi) if plan.site.launcher == "srun" else Mpiexec()
 
 
-def _setting(job: Job) -> Setting:
-    plan = job.plan
+def _keep_own_ticket(folder: Path) -> None:
+    """See to it that sweeps know of this job also when it was submitted by hand, or who submitted it was killed."""
+    job_id, ticket = os.environ.get("SLURM_JOB_ID"), read_ticket(folder)
+    if job_id and (ticket is None or ticket.job_id != job_id or ticket.outcome):
+        keep_ticket(folder, Ticket(job_id=job_id, submitted=utc_now()))
+
+
+def _setting(plan: JobPlan, allocation: str) -> Setting:
     return Setting(
         results=Path(plan.results),
         sweep=plan.sweep,
@@ -53,8 +61,9 @@ def _setting(job: Job) -> Setting:
         synchronisation=plan.synchronisation,
         limit_s=plan.limit_s,
         code=plan.code,
-        allocation=job.name,
+        allocation=allocation,
         binds=plan.site.binds,
+        variables=tuple(plan.site.environment),
     )
 
 

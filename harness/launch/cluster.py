@@ -15,16 +15,28 @@ import msgspec
 
 from harness.case import Case
 from harness.launch import slurm
-from harness.launch.jobs import PLAN, SCRIPT, Job, JobPlan, Step, Ticket, jobs_folder, jobs_of
+from harness.launch.jobs import (
+    LOG,
+    PLAN,
+    SCRIPT,
+    Job,
+    JobPlan,
+    Step,
+    Ticket,
+    job_folders,
+    jobs_folder,
+    keep_ticket,
+    open_jobs,
+    read_ticket,
+)  # fmt: skip
+from harness.launch.observer import Observer
 from harness.launch.plan import Launch, new_launch_id, run_id
 from harness.launch.site import Site
-from harness.launch.supervisor import Setting
-from harness.launch.watch import Observer
+from harness.launch.supervisor import Setting, clear_interrupted
 from harness.store.done import attempted
 from harness.store.lines import LineReader
 from harness.store.record import LaunchInfo, Record, utc_now
 from harness.store.write import write_atomic, write_record
-from kernels.api import InputError
 
 # asked often at first, when a job may start at once, and ever less while it waits or runs for hours
 _FIRST_POLL_S = 0.5
@@ -37,14 +49,12 @@ def submit(launches: Iterable[Launch], site: Site, setting: Setting) -> list[Job
 
     Raises `InputError` for a job that it refuses, and when it does not answer.
     """
-    jobs = [prepare(nodes, group, site, setting) for nodes, group in _by_nodes(launches)]
-    for job in jobs:
-        try:
-            job_id = slurm.submit(job)
-        except slurm.SchedulerDown as error:
-            hint = "once it does, the same command submits what is missing"
-            raise InputError(f"Slurm does not answer: {error}; {hint}") from error
-        job.keep(Ticket(job_id=job_id, submitted=utc_now()))
+    prepared = [_prepare(nodes, group, site, setting) for nodes, group in _by_nodes(launches)]
+    jobs = []
+    for folder, plan in prepared:
+        ticket = Ticket(job_id=slurm.submit(folder), submitted=utc_now())
+        keep_ticket(folder, ticket)
+        jobs.append(Job(folder=folder, plan=plan, ticket=ticket))
     return jobs
 
 
@@ -52,7 +62,7 @@ def scripts(launches: Iterable[Launch], site: Site, setting: Setting) -> list[st
     """The batch scripts that `submit` would hand in, for a look beforehand."""
     folder = jobs_folder(setting.results.resolve(), setting.sweep)
     return [
-        slurm.script(Job(folder=folder / f"{setting.sweep}-n{nodes}"), make_plan(nodes, group, site, setting))
+        slurm.script(folder / f"{setting.sweep}-n{nodes}", _make_plan(nodes, group, site, setting))
         for nodes, group in _by_nodes(launches)
     ]
 
@@ -64,19 +74,18 @@ def _by_nodes(launches: Iterable[Launch]) -> list[tuple[int, list[Launch]]]:
     return sorted(groups.items())
 
 
-def prepare(nodes: int, launches: list[Launch], site: Site, setting: Setting) -> Job:
+def _prepare(nodes: int, launches: list[Launch], site: Site, setting: Setting) -> tuple[Path, JobPlan]:
     """Write a job's folder: the plan, and the script that may also be submitted by hand."""
     folder = jobs_folder(setting.results.resolve(), setting.sweep) / f"{setting.sweep}-n{nodes}-{new_launch_id()}"
-    job = Job(folder=folder)
-    plan = make_plan(nodes, launches, site, setting)
-    text = slurm.script(job, plan)
+    plan = _make_plan(nodes, launches, site, setting)
+    text = slurm.script(folder, plan)
     write_atomic(folder / PLAN, msgspec.json.encode(plan))
     write_atomic(folder / SCRIPT, text.encode())
     (folder / SCRIPT).chmod(0o755)
-    return job
+    return folder, plan
 
 
-def make_plan(nodes: int, launches: list[Launch], site: Site, setting: Setting) -> JobPlan:
+def _make_plan(nodes: int, launches: list[Launch], site: Site, setting: Setting) -> JobPlan:
     """What one job measures."""
     return JobPlan(
         sweep=setting.sweep,
@@ -91,18 +100,39 @@ def make_plan(nodes: int, launches: list[Launch], site: Site, setting: Setting) 
     )
 
 
-def active(results: Path, sweep: str) -> list[Job]:
+def active(results: Path, sweep: str) -> list[tuple[Job, slurm.JobState]]:
     """The sweep's jobs that wait or run; those that are over are settled on the way."""
-    open_jobs = [job for job in jobs_of(results, sweep) if job.ticket is not None and not job.ticket.outcome]
-    found = slurm.states(job.ticket.job_id for job in open_jobs if job.ticket)
     still = []
-    for job in open_jobs:
-        state = found[job.ticket.job_id] if job.ticket else slurm.JobState(state="UNKNOWN")
-        if state.phase in ("waiting", "running"):
-            still.append(job)
-        else:
+    for job, state in look(results, sweep):
+        if state.phase == "over":
             settle(job, state)
+        else:
+            still.append((job, state))
     return still
+
+
+def look(results: Path, sweep: str) -> list[tuple[Job, slurm.JobState]]:
+    """The sweep's jobs that are not accounted for, and what the scheduler says of each.
+
+    Raises `SchedulerDown`, and `InputError` for a damaged plan.
+    """
+    _find_unkept(results, sweep)
+    return _ask(open_jobs(results, sweep))
+
+
+def _find_unkept(results: Path, sweep: str) -> None:
+    """Keep the numbers of jobs that were submitted by hand, or by a process that was killed before it kept them."""
+    folders = [folder for folder in job_folders(results, sweep) if read_ticket(folder) is None]
+    if folders and slurm.is_here():
+        numbers = slurm.numbers()
+        for folder in folders:
+            if job_id := numbers.get(slurm.job_name(folder)):
+                keep_ticket(folder, Ticket(job_id=job_id, submitted=utc_now()))
+
+
+def _ask(jobs: list[Job]) -> list[tuple[Job, slurm.JobState]]:
+    found = slurm.states(job.ticket.job_id for job in jobs)
+    return [(job, found[job.ticket.job_id]) for job in jobs]
 
 
 def follow(jobs: list[Job], observer: Observer) -> None:
@@ -114,8 +144,9 @@ def follow(jobs: list[Job], observer: Observer) -> None:
     waiting = list(jobs)
     while waiting:
         over = _over(waiting)
-        for job in waiting:
-            _tell(readers[job.folder], cases[job.folder], observer)
+        if any([_tell(readers[job.folder], cases[job.folder], observer) for job in waiting]):
+            # where something happens, the end may be near
+            pause_s = _FIRST_POLL_S
         for job, state in over:
             for case, record in settle(job, state):
                 observer.run_ended(case, record.status, record.message)
@@ -130,14 +161,16 @@ def settle(job: Job, state: slurm.JobState) -> list[tuple[Case, Record]]:
 
     They all count as not measured, so the next sweep offers them again.
     """
-    ticket, plan = job.ticket, job.plan
-    if ticket is None or ticket.outcome:
+    ticket, plan = read_ticket(job.folder), job.plan
+    if ticket is None or ticket.outcome or ticket.job_id != job.ticket.job_id:
+        # somebody else was faster, or has submitted it anew
         return []
     results = Path(plan.results)
     begun = _begun(job)
     cases = [case for _, case in job.runs()]
     done = attempted(results, plan.sweep, cases, plan.synchronisation, job.name)
     status, sentence = state.verdict
+    where = f"job {ticket.job_id}" + (f"; see {job.folder / LOG}" if status == "failed" else "")
     lost = []
     for launch, case in job.runs():
         if launch.key(case) in done:
@@ -156,30 +189,32 @@ def settle(job: Job, state: slurm.JobState) -> list[tuple[Case, Record]]:
                 pair=launch.pair,
             ),
             status=status,
-            message=f"{sentence} {when} (job {ticket.job_id})",
+            message=f"{sentence} {when} ({where})",
             ended=utc_now(),
         )
         write_record(results, record)
         lost.append((case, record))
-    job.keep(msgspec.structs.replace(ticket, outcome=state.state))
+    clear_interrupted(results, plan.sweep, job.name)
+    keep_ticket(job.folder, msgspec.structs.replace(ticket, outcome=state.state))
     return lost
 
 
 def _over(jobs: list[Job]) -> list[tuple[Job, slurm.JobState]]:
     try:
-        found = slurm.states(job.ticket.job_id for job in jobs if job.ticket)
+        return [(job, state) for job, state in _ask(jobs) if state.phase == "over"]
     except slurm.SchedulerDown:
         return []
-    states = [(job, found[job.ticket.job_id]) for job in jobs if job.ticket]
-    return [(job, state) for job, state in states if state.phase in ("over", "unknown")]
 
 
-def _tell(reader: LineReader[Step], cases: dict[str, Case], observer: Observer) -> None:
-    for step in reader.read():
+def _tell(reader: LineReader[Step], cases: dict[str, Case], observer: Observer) -> bool:
+    """Pass on what a job has told since the last time; whether it has told anything."""
+    steps = reader.read()
+    for step in steps:
         if step.status is None:
             observer.run_started(cases[step.case_id], step.message)
         else:
             observer.run_ended(cases[step.case_id], step.status, step.message)
+    return bool(steps)
 
 
 def _begun(job: Job) -> set[str]:

@@ -1,7 +1,8 @@
 """A sweep's batch jobs as folders beside its records: the script, the plan, and what the scheduler made of them.
 
 ``<results>/jobs/<sweep>/<job name>/`` holds ``job.sh`` (may be submitted by hand), ``plan.json`` (what it measures),
-``job.json`` (its number at the scheduler), ``progress.jsonl`` (what it tells as it runs) and ``job.log``.
+``job.json`` (its number at the scheduler, kept by whoever submits it and by the job itself), ``progress.jsonl`` (what
+it tells as it runs) and ``job.log``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from harness.case import Case, Scale, Synchronisation
+from harness.case import Case, Synchronisation
+from harness.launch.observer import Silence
 from harness.launch.plan import Launch
 from harness.launch.site import Site
 from harness.store.lines import LineReader
@@ -55,35 +57,16 @@ class Step(Struct, frozen=True, kw_only=True):
 
 
 class Job(Struct, frozen=True, kw_only=True):
-    """A job's folder."""
+    """A job that was submitted, as its folder tells; ``name`` is the folder's."""
 
     folder: Path
+    plan: JobPlan
+    ticket: Ticket
 
     @property
     def name(self) -> str:
-        """The job's name at the scheduler is the folder's."""
+        """What records call the allocation."""
         return self.folder.name
-
-    @property
-    def plan(self) -> JobPlan:
-        """What the job measures; raises `InputError` when the file that says it is damaged."""
-        path = self.folder / PLAN
-        try:
-            return msgspec.json.decode(path.read_bytes(), type=JobPlan)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: found {error}; right would be the plan of a job") from error
-
-    @property
-    def ticket(self) -> Ticket | None:
-        """The submission; None when the job was prepared and never submitted."""
-        try:
-            return msgspec.json.decode((self.folder / TICKET).read_bytes(), type=Ticket)
-        except (OSError, msgspec.DecodeError):
-            return None
-
-    def keep(self, ticket: Ticket) -> None:
-        """Write the ticket."""
-        write_atomic(self.folder / TICKET, msgspec.json.encode(ticket))
 
     def runs(self) -> Iterator[tuple[Launch, Case]]:
         """Every run the job is to do."""
@@ -96,12 +79,44 @@ class Job(Struct, frozen=True, kw_only=True):
         return LineReader(self.folder / PROGRESS, Step)
 
 
-def jobs_of(results: Path, sweep: str) -> list[Job]:
-    """The jobs of a sweep, oldest first."""
-    folder = jobs_folder(results, sweep)
-    if not folder.is_dir():
-        return []
-    return [Job(folder=path.parent) for path in sorted(folder.glob(f"*/{PLAN}"))]
+def read_plan(folder: Path) -> JobPlan:
+    """What the job of a folder measures; raises `InputError` when the file that says it is damaged."""
+    path = folder / PLAN
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=JobPlan)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: found {error}; right would be the plan of a job") from error
+
+
+def read_ticket(folder: Path) -> Ticket | None:
+    """The submission; None when the job was prepared and, as far as its folder knows, never submitted."""
+    try:
+        return msgspec.json.decode((folder / TICKET).read_bytes(), type=Ticket)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def keep_ticket(folder: Path, ticket: Ticket) -> None:
+    """Write the ticket."""
+    write_atomic(folder / TICKET, msgspec.json.encode(ticket))
+
+
+def open_jobs(results: Path, sweep: str) -> list[Job]:
+    """The submitted jobs of a sweep that are not accounted for, oldest first.
+
+    Raises `InputError` for a damaged plan.
+    """
+    tickets = [(folder, read_ticket(folder)) for folder in job_folders(results, sweep)]
+    return [
+        Job(folder=folder, plan=read_plan(folder), ticket=ticket)
+        for folder, ticket in tickets
+        if ticket is not None and not ticket.outcome
+    ]
+
+
+def job_folders(results: Path, sweep: str) -> list[Path]:
+    """The folders of a sweep's jobs, submitted or not, oldest first."""
+    return [path.parent for path in sorted(jobs_folder(results, sweep).glob(f"*/{PLAN}"))]
 
 
 def jobs_folder(results: Path, sweep: str) -> Path:
@@ -109,17 +124,11 @@ def jobs_folder(results: Path, sweep: str) -> Path:
     return results / "jobs" / sweep
 
 
-class ProgressFile:
+class ProgressFile(Silence):
     """The observer inside a job: it writes down what the observer outside will read."""
 
     def __init__(self, folder: Path) -> None:
         self._stream = (folder / PROGRESS).open("ab", buffering=0)
-
-    def planned(self, runs: int) -> None:
-        """Nothing: the plan says it."""
-
-    def launch_started(self, scale: Scale, runs: int) -> None:
-        """Nothing: the cases will tell of themselves."""
 
     def run_started(self, case: Case, doing: str = "") -> None:
         """Tell that a case has begun."""

@@ -17,6 +17,7 @@ Word = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.,:+/@%=\[\]&|*()~-]+\Z")]
 Option = Annotated[str, Meta(pattern=r"^--[a-z][A-Za-z0-9_.,:+/@%=\[\]&|*()~-]*\Z")]
 Path_ = Annotated[str, Meta(pattern=r"^/[^\x00-\x1f:,]*\Z")]
 Text = Annotated[str, Meta(pattern=r"^[^\x00]*\Z")]
+Line = Annotated[str, Meta(pattern=r"^[^\x00-\x1f#]+\Z")]
 VariableName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*\Z")]
 
 
@@ -24,7 +25,8 @@ class Site(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How jobs are asked for on a cluster. Every field has a default that suits a cluster with one open partition.
 
     ``pmi`` is what ``srun --mpi`` is told: "pmi2" suits MPICH and its kin, "pmix" Open MPI. ``options`` are further
-    options of ``sbatch``, one word each, such as ``--exclusive``. ``binds`` are folders that images see as they are.
+    options of ``sbatch``, one word each, such as ``--exclusive``. ``script`` are lines of shell, each a whole command,
+    run before modules are loaded. ``binds`` are folders that images see as they are.
     """
 
     partition: Word | None = None
@@ -32,6 +34,7 @@ class Site(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     qos: Word | None = None
     constraint: Word | None = None
     gpus_per_node: Annotated[int, Meta(ge=0)] = 0
+    script: tuple[Line, ...] = ()
     modules: tuple[Word, ...] = ()
     environment: dict[VariableName, Text] = {}
     binds: tuple[Path_, ...] = ()

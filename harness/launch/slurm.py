@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
+import math
 import os
 import re
 import shlex
@@ -15,7 +15,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from harness.launch.jobs import LOG, SCRIPT, Job, JobPlan
+from harness.launch.jobs import LOG, SCRIPT, JobPlan
 from harness.launch.plan import expected_s
 from harness.store.record import Status
 from kernels.api import InputError
@@ -25,7 +25,7 @@ _SUBMIT_LIMIT_S, _QUESTION_LIMIT_S = 120, 20
 # a first launch of its kind compiles and calibrates, with more ranks than cores where nodes are small
 _LAUNCH_ALLOWANCE_S = 60
 _NO_ANSWER = re.compile("Unable to contact slurm controller|Connection refused|timed out|Socket|not responding", re.I)
-Phase = Literal["waiting", "running", "over", "unknown"]
+Phase = Literal["waiting", "running", "over"]
 # Slurm's job states (`man sacct`, JOB STATE CODES) as statuses of the cases they left undone; judged by State and never
 # by exit code, which is 0:0 for most of these
 _LOST: dict[str, tuple[Status, str]] = {
@@ -45,8 +45,11 @@ _WAITING = ("PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT"
 _RUNNING = ("RUNNING", "COMPLETING", "CONFIGURING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING")
 
 
-class SchedulerDown(Exception):
+class SchedulerDown(InputError):
     """The scheduler did not answer; jobs go on all the same, so asking again later is the right thing to do."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(f"Slurm does not answer: {said}; once it does, the same command goes on")
 
 
 class JobState(Struct, frozen=True, kw_only=True):
@@ -57,12 +60,12 @@ class JobState(Struct, frozen=True, kw_only=True):
 
     @property
     def phase(self) -> Phase:
-        """Whether the job is still to come, there, or over."""
+        """Whether the job is still to come, there, or over; one that nobody knows any longer is over."""
         if self.state in _WAITING:
             return "waiting"
         if self.state in _RUNNING:
             return "running"
-        return "over" if self.state in _LOST else "unknown"
+        return "over"
 
     @property
     def verdict(self) -> tuple[Status, str]:
@@ -70,25 +73,29 @@ class JobState(Struct, frozen=True, kw_only=True):
         return _LOST.get(self.state, ("failed", "Slurm no longer knows the job"))
 
 
-def script(job: Job, plan: JobPlan) -> str:
-    """The batch script. Every word that comes from a user or a path is quoted; raises `InputError` for one that no
-    script can hold.
+def script(folder: Path, plan: JobPlan) -> str:
+    """The batch script of the job in ``folder``; what it needs and cannot have ends it.
+
+    Every word that comes from a user or a path is quoted, but for the site's own script lines. Raises `InputError` for
+    a path that no script can hold.
     """
     site = plan.site
-    for path in (job.folder, Path.cwd()):
+    for path in (folder, Path.cwd()):
         if any(ord(letter) < 32 for letter in str(path)):
             raise InputError(f"{str(path)!r}: a path with a line break cannot stand in a batch script")
-    scales = [launch.scale for launch in plan.launches]
+    ranks = max(launch.scale.ranks_per_node for launch in plan.launches)
+    # as many as the case that needs most, not as one of most ranks and most threads would
+    cores = max(launch.scale.ranks_per_node * launch.scale.threads for launch in plan.launches)
     # a time limit a good deal above what is expected: waiting for the limit costs nothing, losing a job does
     wanted_s = 2 * expected_s(plan.launches, plan.budget_s) + _LAUNCH_ALLOWANCE_S * len(plan.launches) + plan.limit_s
     minutes = max(1, int(min(site.job_limit_s, wanted_s)) // 60)
     options = {
-        "job-name": f"scalemark-{job.name}",
+        "job-name": job_name(folder),
         "nodes": plan.nodes,
-        "ntasks-per-node": max(scale.ranks_per_node for scale in scales),
-        "cpus-per-task": max(scale.threads for scale in scales),
+        "ntasks-per-node": ranks,
+        "cpus-per-task": math.ceil(cores / ranks),
         "time": int(minutes),
-        "output": shlex.quote(str(job.folder / LOG).replace("%", "%%")),
+        "output": shlex.quote(str(folder / LOG).replace("%", "%%")),
         "open-mode": "append",
         "partition": site.partition,
         "account": site.account,
@@ -99,22 +106,29 @@ def script(job: Job, plan: JobPlan) -> str:
     lines = ["#!/bin/bash"]
     lines += [f"#SBATCH --{name}={value}" for name, value in options.items() if value is not None]
     lines += [f"#SBATCH {option}" for option in site.options]
-    lines += ["", f"cd {shlex.quote(str(Path.cwd()))}"]
-    lines += [f"module load {shlex.quote(module)}" for module in site.modules]
+    # each line ends the job that fails: other software, or another folder, would be measured without a word
+    setup = [f"cd {shlex.quote(str(Path.cwd()))}", *site.script]
+    setup += [f"module load {shlex.quote(module)}" for module in site.modules]
+    lines += ["", *(f"{line} || exit 1" for line in setup)]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in site.environment.items()]
-    lines.append(f"exec {shlex.join([site.python or sys.executable, '-m', 'harness.launch.batch', str(job.folder)])}")
+    lines.append(f"exec {shlex.join([site.python or sys.executable, '-m', 'harness.launch.batch', str(folder)])}")
     return "\n".join(lines) + "\n"
 
 
-def submit(job: Job) -> str:
-    """Hand a job's script to Slurm; returns the job's number.
+def job_name(folder: Path) -> str:
+    """What Slurm calls the job of a folder."""
+    return f"scalemark-{folder.name}"
+
+
+def submit(folder: Path) -> str:
+    """Hand the script of a job's folder to Slurm; returns the job's number.
 
     Raises `InputError` with Slurm's own words when it refuses the job, `SchedulerDown` when it does not answer.
     """
-    done = _call("sbatch", "--parsable", str(job.folder / SCRIPT))
+    done = _call("sbatch", "--parsable", str(folder / SCRIPT))
     if done.returncode != 0:
         said = " / ".join(line.removeprefix("sbatch: error: ") for line in done.stderr.splitlines())
-        raise InputError(f"{job.folder / SCRIPT}: Slurm refuses the job: {said}; see the site file and --nodes")
+        raise InputError(f"{folder / SCRIPT}: Slurm refuses the job: {said}; see the site file and --nodes")
     return done.stdout.strip().split(";")[0]
 
 
@@ -126,15 +140,23 @@ def states(job_ids: Iterable[str]) -> dict[str, JobState]:
     wanted = set(job_ids)
     if not wanted:
         return {}
-    queue = _call("squeue", "--noheader", "--states=all", f"--user={getpass.getuser()}", "--format=%A|%T|%r")
-    if queue.returncode != 0:
-        raise SchedulerDown(queue.stderr.strip())
-    found = {job_id: state for job_id, state in _parse(queue.stdout) if job_id in wanted}
+    found = {job_id: state for job_id, state in _parse(_own_jobs("all", "%A|%T|%r")) if job_id in wanted}
     if lost := wanted - found.keys():
         account = _call("sacct", "-X", "-n", "-P", f"--jobs={','.join(sorted(lost))}", "--format=JobIDRaw,State,Reason")
         if account.returncode == 0:
             found |= dict(_parse(account.stdout))
     return {job_id: found.get(job_id, JobState(state="UNKNOWN")) for job_id in wanted}
+
+
+def numbers() -> dict[str, str]:
+    """The numbers of this user's jobs that wait or run, by name."""
+    rows = [line.partition("|") for line in _own_jobs("pending,running", "%A|%j").splitlines()]
+    return {name: job_id for job_id, _, name in rows}
+
+
+def cancel(job_id: str) -> None:
+    """End a job, if Slurm still has it."""
+    _call("scancel", job_id)
 
 
 def lost_allocation() -> str:
@@ -164,6 +186,14 @@ def end_steps() -> None:
 def is_here() -> bool:
     """Whether Slurm's commands are on this machine."""
     return shutil.which("sbatch") is not None
+
+
+def _own_jobs(states: str, form: str) -> str:
+    # by number: LOGNAME and USER name somebody else after sudo or su
+    queue = _call("squeue", "--noheader", f"--states={states}", f"--user={os.getuid()}", f"--format={form}")
+    if queue.returncode != 0:
+        raise SchedulerDown(queue.stderr.strip())
+    return queue.stdout
 
 
 def _parse(output: str) -> list[tuple[str, JobState]]:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from harness.case import Case, CaseGroup, Device, Sweep, SweepFile, expand
 from harness.launch import cluster, local, plan, selection
-from harness.launch.jobs import Job
+from harness.launch.jobs import SCRIPT, Job
 from harness.launch.site import Site, load_site
 from harness.launch.stacks import find_stacks
 from harness.launch.supervisor import Setting
@@ -23,7 +23,7 @@ from harness.store.manifest import write_manifest
 from harness.store.record import Stack
 from harness.workflow.against import Against, make_against
 from harness.workflow.codes import DONE, say
-from harness.workflow.tables import keep_table, print_tables
+from harness.workflow.tables import keep_table, make_tables, print_case, print_tables
 from kernels import registry
 from kernels.api import InputError
 
@@ -114,7 +114,7 @@ def run(
             for stack, repeat in zip(stacks, repeats, strict=True)
         ]
         _measure(launches, [], sweep, manner)
-    return print_tables(manner.results, [sweep.name], format_, only=case.id)
+    return print_case(manner.results, sweep.name, case.id, format_)
 
 
 def sweep(what: tuple[str, ...], choice: dict[str, Any], manner: Manner, format_: str, dry_run: bool) -> int:
@@ -134,17 +134,17 @@ def sweep(what: tuple[str, ...], choice: dict[str, Any], manner: Manner, format_
             say(f"left out: {reason}")
         with local.claim(manner.results, item.name):
             write_manifest(manner.results, item)
-            jobs = cluster.active(manner.results, item.name) if manner.site else []
+            jobs = [job for job, _ in cluster.active(manner.results, item.name)] if manner.site else []
             _measure(_missing(item, manner, jobs), jobs, item, manner)
     if manner.detach:
         say("the jobs go on by themselves; `scalemark status` tells how far they are")
         return DONE
-    names = [item.name for item in sweeps]
+    tables = make_tables(manner.results, [item.name for item in sweeps])
     if manner.against is not None:
         code = manner.against.judge(sweeps, manner.results, format_)
     else:
-        code = print_tables(manner.results, names, format_)
-    kept = [path for name in names for path in keep_table(manner.results, name)]
+        code = print_tables(tables, format_)
+    kept = [path for table in tables for path in keep_table(manner.results, table)]
     say(f"records: {manner.results / 'runs'}; tables: {', '.join(map(str, kept))}")
     return code
 
@@ -187,7 +187,7 @@ def _measure(launches: list[plan.Launch], jobs: list[Job], sweep: Sweep, manner:
         return
     submitted = cluster.submit(launches, manner.site, setting)
     for job in submitted:
-        say(f"job {job.ticket.job_id if job.ticket else '?'}: {job.folder / 'job.sh'}")
+        say(f"job {job.ticket.job_id}: {job.folder / SCRIPT}")
     if manner.detach:
         return
     observer = progress.make_observer(cases)
@@ -212,7 +212,8 @@ def _make_setting(sweep: Sweep, manner: Manner) -> Setting:
 
 
 def _print_plan(sweep: Sweep, manner: Manner, format_: str) -> None:
-    launches = _missing(sweep, manner, [])
+    jobs = cluster.look(manner.results, sweep.name) if manner.site else []
+    launches = _missing(sweep, manner, [job for job, state in jobs if state.phase != "over"])
     runs = Counter(case.id for launch in launches for case in launch.cases)
     click.echo(status_view.render_plan(sweep, runs, plan.expected_s(launches, sweep.budget_s), format_))
     for reason in [*(f"left out: {reason}" for reason in sweep.left_out), *_cannot_run(sweep, manner)]:

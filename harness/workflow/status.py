@@ -8,7 +8,7 @@ import click
 
 from harness.analyse import tabulate
 from harness.launch import cluster, slurm
-from harness.launch.jobs import jobs_of
+from harness.launch.jobs import SCRIPT, Job, open_jobs
 from harness.present import status as status_view
 from harness.store.done import attempted
 from harness.store.results import open_results
@@ -38,32 +38,25 @@ def _job_rows(results: Path, name: str) -> list[dict[str, object]]:
     Raises `InputError` when the plan of one is damaged.
     """
     # a damaged plan is told whatever the scheduler says
-    plans = [job.plan for job in jobs_of(results, name) if job.ticket and not job.ticket.outcome]
-    if not plans:
-        return []
+    open_jobs(results, name)
     try:
-        active = cluster.active(results, name)
-        states = slurm.states(job.ticket.job_id for job in active if job.ticket)
+        return [_job_row(results, job, state) for job, state in cluster.active(results, name)]
     except slurm.SchedulerDown as error:
-        say(f"the scheduler does not answer, so jobs are left out: {error}")
+        say(f"jobs are left out: {error}")
         return []
-    rows = []
-    for job in active:
-        if job.ticket is not None:
-            runs = list(job.runs())
-            done = attempted(results, name, [case for _, case in runs], job.plan.synchronisation, job.name)
-            state = states[job.ticket.job_id]
-            rows.append(
-                {
-                    "sweep": name,
-                    "job": job.ticket.job_id,
-                    "nodes": job.plan.nodes,
-                    "state": state.state.lower(),
-                    "reason": "" if state.reason == "None" else state.reason,
-                    "runs_done": len(done),
-                    "runs": len(runs),
-                    "submitted": job.ticket.submitted,
-                    "script": str(job.folder / "job.sh"),
-                }
-            )
-    return rows
+
+
+def _job_row(results: Path, job: Job, state: slurm.JobState) -> dict[str, object]:
+    runs = list(job.runs())
+    done = attempted(results, job.plan.sweep, [case for _, case in runs], job.plan.synchronisation, job.name)
+    return {
+        "sweep": job.plan.sweep,
+        "job": job.ticket.job_id,
+        "nodes": job.plan.nodes,
+        "state": state.state.lower(),
+        "reason": "" if state.reason == "None" else state.reason,
+        "runs_done": len(done),
+        "runs": len(runs),
+        "submitted": job.ticket.submitted,
+        "script": str(job.folder / SCRIPT),
+    }

@@ -6,7 +6,6 @@ import pytest
 
 from harness.case import Scale
 from harness.launch import cluster, slurm
-from harness.launch.jobs import Job
 from harness.launch.plan import Launch
 from harness.launch.site import Site
 from harness.launch.supervisor import Setting
@@ -17,7 +16,7 @@ from kernels.api import InputError
 def test_a_scheduler_that_does_not_answer_is_told_in_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_answer(job: Job) -> str:
+    def no_answer(folder: Path) -> str:
         raise slurm.SchedulerDown("sbatch gave no answer in 120 s")
 
     monkeypatch.setattr(slurm, "submit", no_answer)
