@@ -34,7 +34,8 @@ write_configuration() {
     for i in $(seq "$nodes"); do
         echo "NodeName=n$i NodeHostname=n$i NodeAddr=127.0.0.1 Port=$((17000 + i)) CPUs=$cpus RealMemory=$((memory / nodes)) State=UNKNOWN"
     done
-    echo "PartitionName=debug Nodes=n[1-$nodes] Default=YES MaxTime=60 State=UP OverSubscribe=NO"
+    echo "PartitionName=debug Nodes=n[1-$nodes] Default=YES MaxTime=60 State=UP OverSubscribe=NO PriorityTier=2 PreemptMode=OFF"
+    echo "PartitionName=spare Nodes=n[1-$nodes] MaxTime=60 State=UP OverSubscribe=NO PriorityTier=1 PreemptMode=REQUEUE GraceTime=0"
 }
 
 # The kernel's own memory limits, by which Slurm can tell that a job ran out of memory.
@@ -106,8 +107,8 @@ start_slurm() {
 all_nodes_up() {
     local node
     # taken out of service by an earlier test, or by Slurm when a job's processes would not end in time
-    for node in $(sinfo -h -N -t drain -o %N); do scontrol update nodename="$node" state=resume; done
-    [ "$(sinfo -h -N -r -t idle,alloc,mix,comp | wc -l)" = "$nodes" ]
+    for node in $(sinfo -h -N -p debug -t drain -o %N); do scontrol update nodename="$node" state=resume; done
+    [ "$(sinfo -h -N -p debug -r -t idle,alloc,mix,comp | wc -l)" = "$nodes" ]
 }
 
 install_missing munge slurmctld slurmd slurm-client slurm-wlm-basic-plugins
