@@ -36,6 +36,7 @@ class Row(Struct, frozen=True, forbid_unknown_fields=True):
     kernel: str = ""
     backends: list[str] = []
     set: dict[str, int | float | str] = {}
+    also: list[str] = []
 
 
 class Recipe(Struct, frozen=True, kw_only=True):
@@ -69,15 +70,17 @@ class Recipe(Struct, frozen=True, kw_only=True):
         """Values for the variables of the recipe; an argument no recipe asks for would be an error of Apptainer's."""
         values = {"BOOTSTRAP": bootstrap, "FROM": from_, "NAME": self.name, "BASE": base}
         if self.row.kernel:
-            code = source_code.describe()
+            code = source_code.describe(self.project)
             check = [f"--backend={name}" for name in self.row.backends]
             check += [f"--set={name}={value}" for name, value in self.row.set.items()]
             values |= {
                 "KERNEL": self.row.kernel,
                 "VERSION": str(registry.load(self.row.kernel).version),
-                "COMMIT": (code["commit"] or "unknown") + ("-dirty" if code["dirty"] else ""),
+                "COMMIT": (code["commit"] or source_code.UNKNOWN) + (source_code.DIRTY if code["dirty"] else ""),
+                "DIGEST": code["digest"],
                 "RECORD_SCHEMA": str(SCHEMA),
                 "CHECK": shlex.join(check),
+                "ALSO": shlex.join(self.row.also),
             }
         asked = set(_VARIABLE.findall(self.path.read_text()))
         return {name: value for name, value in values.items() if name in asked}

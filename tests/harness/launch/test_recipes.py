@@ -38,13 +38,15 @@ def test_every_kernel_has_an_image_whose_check_can_be_asked_for():
             assert recipe.row.backends, recipe.name
             assert set(recipe.row.backends) <= set(kernel.backends)
             kernel.check(parse_parameters(kernel, recipe.row.set), 1)
+            for name in recipe.row.also:
+                registry.load(name).check_case(registry.load(name).reference, registry.load(name).parameters(), 1)
 
 
 def test_recipes_get_exactly_the_arguments_they_ask_for():
     table = recipes.read_table(PROJECT)
     given = table["allreduce"].arguments("/images/cpu.sif", "localimage", "cpu@sha256:0")
     assert set(given) == {
-        "FROM", "BASE", "NAME", "KERNEL", "VERSION", "COMMIT", "RECORD_SCHEMA", "CHECK",
+        "FROM", "BASE", "NAME", "KERNEL", "VERSION", "COMMIT", "DIGEST", "RECORD_SCHEMA", "CHECK", "ALSO",
     }  # fmt: skip
     assert given["RECORD_SCHEMA"] == str(SCHEMA)
     assert set(table["mpi"].arguments("debian", "docker", "debian")) == {"BOOTSTRAP", "FROM", "BASE", "NAME"}
