@@ -14,21 +14,24 @@ def lend(tmp_path, monkeypatch):
             monkeypatch.setenv(f"PIP_{name}", str(value))
         loan = tmp_path / "loan"
         loan.mkdir()
-        binds = host_loan.lend(loan)
+        mounts = host_loan.lend(loan)
         parser = configparser.RawConfigParser()
         parser.read(loan / "pip.conf")
-        return dict(parser["global"]), binds, loan
+        return dict(parser["global"]), mounts, loan
 
     return lend
 
 
 def test_local_wheels_are_bound_and_addresses_kept(lend, tmp_path):
-    wheels = tmp_path / "local wheels"
+    wheels = tmp_path / "local, wheels"
     wheels.mkdir()
     (tmp_path / "wheels").symlink_to(wheels)
-    config, binds, loan = lend(FIND_LINKS=f"{tmp_path / 'wheels'} https://example.org/wheels /not/there")
+    config, mounts, loan = lend(FIND_LINKS=f"{tmp_path / 'wheels'} https://example.org/wheels /not/there")
     assert config["find-links"] == "/mnt/wheels0 https://example.org/wheels"
-    assert binds == [f"--bind={loan}:/mnt", f"--bind={wheels}:/mnt/wheels0:ro"]
+    assert mounts == [
+        f"--mount=type=bind,source={loan},destination=/mnt,ro",
+        f'--mount=type=bind,"source={wheels}",destination=/mnt/wheels0,ro',
+    ]
 
 
 def test_indexes_on_this_disk_stay_here(lend):
