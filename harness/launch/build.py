@@ -47,7 +47,7 @@ def build(names: list[str], project: Path, images: Path, source: Source, progres
     def make(recipe: Recipe) -> Step:
         base_sha256 = reports[recipe.row.base].sha256 if recipe.row.base else ""
         inputs = recipe.inputs(source, base_sha256)
-        report = _finished(images / f"{recipe.name}.sif", inputs)
+        report = finished(images / f"{recipe.name}.sif", inputs)
         if report is None:
             report = yield from ImageBuild(recipe, images, apptainer, progress).run(source, inputs, base_sha256)
         else:
@@ -87,10 +87,14 @@ def advance(order: list[Recipe], make: Callable[[Recipe], Step], done: Mapping[s
             step.close()
 
 
-def _finished(path: Path, inputs: str) -> BuildReport | None:
-    """The report of an image that is what a build now would make, else None."""
+def finished(path: Path, inputs: str) -> BuildReport | None:
+    """The report of an image that is whole and what a build now would make, else None."""
     report = image.read_report(path)
-    if report is None or report.inputs != inputs or not path.exists() or path.stat().st_size != report.size_bytes:
+    if report is None or report.inputs != inputs:
+        return None
+    try:
+        image.inspect(path)
+    except InputError:
         return None
     return report
 

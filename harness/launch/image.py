@@ -79,12 +79,10 @@ def inspect(path: Path) -> ImageInfo:
         InputError: there is no such file, it is no Apptainer image, or it is not what its build left.
     """
     stat = _check_file(path)
-    key = f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}".encode()
-    memory = _cache_folder() / f"{hashlib.sha256(key).hexdigest()}.json"
-    info = _remember(memory)
+    info = _recall(_memory(path, stat))
     if info is None:
         info = ImageInfo(sha256=file_digest(path), size_bytes=stat.st_size, labels=read_labels(path))
-        _keep(memory, info)
+        remember(path, info)
     report = read_report(path)
     if report is not None and report.sha256 != info.sha256:
         raise InputError(
@@ -92,6 +90,15 @@ def inspect(path: Path) -> ImageInfo:
             f"build it again with `scalemark build {report.image}`"
         )
     return info
+
+
+def remember(path: Path, info: ImageInfo) -> None:
+    """Keep what the image that lies at ``path`` now is known to be."""
+    try:
+        write_atomic(_memory(path, path.stat()), msgspec.json.encode(info))
+    except OSError:
+        # a home that takes no files costs a second of hashing at each run, nothing else
+        return
 
 
 def check_usable(path: Path, info: ImageInfo) -> None:
@@ -153,16 +160,14 @@ def _cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "scalemark" / "images"
 
 
-def _remember(memory: Path) -> ImageInfo | None:
+def _memory(path: Path, stat: os.stat_result) -> Path:
+    """Where what was found of an image is kept, as long as its size and time of change stay the same."""
+    key = f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}".encode()
+    return _cache_folder() / f"{hashlib.sha256(key).hexdigest()}.json"
+
+
+def _recall(memory: Path) -> ImageInfo | None:
     try:
         return msgspec.json.decode(memory.read_bytes(), type=ImageInfo)
     except (OSError, msgspec.DecodeError):
         return None
-
-
-def _keep(memory: Path, info: ImageInfo) -> None:
-    try:
-        write_atomic(memory, msgspec.json.encode(info))
-    except OSError:
-        # a home that takes no files costs a second of hashing at each run, nothing else
-        return

@@ -26,6 +26,8 @@ from harness.store.write import write_atomic
 # packs and unpacks several times faster than the default gzip, to the same size
 _SQUASHFS = "-comp zstd -Xcompression-level 1"
 _LAST_LINES = 5
+# what lies on the host can neither help an image nor spoil it
+_ALONE = ("--cleanenv", "--no-home", "--no-mount=cwd", "--pwd=/")
 WORK_PREFIX = ".build-"
 
 Progress = Callable[[str, str], None]
@@ -55,7 +57,7 @@ class ImageBuild:
             work = Path(name)
             made = work / f"{self.recipe.name}.sif"
             yield from self._make(made, source, base_sha256, work)
-            yield from self._call(work, "test", "--cleanenv", "--no-home", str(made))
+            yield from self._call(work, "test", *_ALONE, "--net", "--network=none", str(made))
             report = BuildReport(
                 image=self.recipe.name,
                 sha256=image.file_digest(made),
@@ -75,18 +77,18 @@ class ImageBuild:
         from_, bootstrap = yield from self._foundation(source, work)
         values = self.recipe.arguments(from_, bootstrap, self.recipe.base(source, base_sha256))
         arguments.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
-        # bind options have no way to quote a path, so the loan lies where no user chose the name
-        with tempfile.TemporaryDirectory(prefix="scalemark-") as loan:
-            # --force, or the base's labels and help would stand
-            options = [
-                "--fakeroot",
-                "--notest",
-                "--force",
-                f"--mksquashfs-args={_SQUASHFS}",
-                f"--build-arg-file={arguments}",
-            ]
-            loans = host_loan.lend(Path(loan))
-            yield from self._call(work, "build", *options, *loans, str(made), str(self.recipe.path.resolve()))
+        loan = work / "loan"
+        loan.mkdir()
+        # --force, or the base's labels and help would stand
+        options = [
+            "--fakeroot",
+            "--notest",
+            "--force",
+            f"--mksquashfs-args={_SQUASHFS}",
+            f"--build-arg-file={arguments}",
+            *host_loan.lend(loan),
+        ]
+        yield from self._call(work, "build", *options, str(made), str(self.recipe.path.resolve()))
 
     def _foundation(self, source: Source, work: Path) -> Generator[None, None, tuple[str, str]]:
         """What the recipe's ``From`` and ``Bootstrap`` say."""
@@ -102,7 +104,7 @@ class ImageBuild:
     def _packages(self, made: Path) -> dict[str, str]:
         """Name and version of every Python package inside."""
         program = ["python", "-m", "pip", "list", "--format=json", "--exclude-editable"]
-        command = [self.apptainer, "exec", "--cleanenv", "--no-home", str(made), *program]
+        command = [self.apptainer, "exec", *_ALONE, str(made), *program]
         listed = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True).stdout
         return {package["name"]: package["version"] for package in json.loads(listed)}
 
@@ -111,6 +113,7 @@ class ImageBuild:
         final = self.images / made.name
         image.report_path(final).unlink(missing_ok=True)
         made.replace(final)
+        image.remember(final, image.ImageInfo(sha256=report.sha256, size_bytes=report.size_bytes, labels=report.labels))
         write_atomic(image.report_path(final), msgspec.json.format(msgspec.json.encode(report)))
 
     def _call(self, work: Path, action: str, *arguments: str) -> Step:

@@ -5,6 +5,7 @@ import msgspec
 import pytest
 
 from harness.launch import image
+from harness.launch.build import finished
 from harness.launch.image import BuildReport, ImageInfo
 from harness.store.record import SCHEMA
 from kernels.api import InputError
@@ -118,3 +119,14 @@ def test_without_apptainer_one_is_told_how_to_get_it(monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(InputError, match="module load apptainer"):
         image.find_apptainer()
+
+
+def test_a_damaged_image_is_built_again(tmp_path, labels_read):
+    path = write_image(tmp_path / "nothing.sif")
+    report_of(path, inputs="of today")
+    assert finished(path, "of today") == image.read_report(path)
+    assert finished(path, "of tomorrow") is None
+    write_image(path, b"?" * DATA_BYTES)
+    assert finished(path, "of today") is None
+    path.unlink()
+    assert finished(path, "of today") is None
