@@ -8,8 +8,11 @@ written; limits come from what a sweep or ``scalemark run calibrate`` has left i
 from __future__ import annotations
 
 import argparse
+import hashlib
+import os
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,7 @@ from harness.measure.hearing import hear
 from harness.measure.placement import place
 from harness.measure.world import start_mpi
 from harness.store import source_code
-from harness.store.record import LaunchInfo, Record, Stack
+from harness.store.record import LaunchInfo, Stack
 from kernels import registry
 from kernels.api import InputError, parse_parameters
 
@@ -34,11 +37,60 @@ def main(arguments: Sequence[str] | None = None) -> int:
     comm = start_mpi(any(kernel.backend(name).threads_call_mpi for name in options.backends))
     if comm.rank == 0:
         hear(_say)
+    if alone := _left_alone(comm.size, os.environ):
+        _say(alone)
+        return BAD_ANSWER
+    scale = Scale(*_layout(comm), options.threads)
+    try:
+        parameters = parse_parameters(kernel, dict(setting.split("=", 1) for setting in options.settings))
+        cases = [Case.make(kernel, backend, parameters, scale, options.device) for backend in options.backends]
+    except InputError as error:
+        if comm.rank == 0:
+            _say(str(error))
+        return BAD_QUESTION
+    try:
+        return measure(cases, options, comm)
+    except Exception as error:
+        if isinstance(error, InputError):
+            _say(str(error))
+        else:
+            traceback.print_exc()
+        code = BAD_QUESTION if isinstance(error, InputError) else BAD_ANSWER
+        if comm.size > 1:
+            # other ranks wait in a collective, for ever
+            sys.stderr.flush()
+            comm.Abort(code)
+        return code
+
+
+def measure(cases: Sequence[Case], options: argparse.Namespace, comm: Any) -> int:
+    """Print the record of each case; returns the exit code. All ranks call it together."""
+    from harness.measure.case_run import Circumstances, Unavailable, run_case
+    from harness.measure.clock import measure_timer
+    from harness.measure.environment import describe
+    from harness.measure.limits import LaunchLimits
+    from harness.measure.sampling import Sampling
+    from harness.measure.synchronisation import Barrier
+
+    scale = cases[0].scale
+    environment = describe(comm, place(comm.rank, scale), source_code.describe())
+    stack = find_stack(os.environ) if comm.rank == 0 else Stack()
+    here = Circumstances(
+        sweep="direct",
+        launch=LaunchInfo(id="direct", repeat=0, launcher="direct"),
+        stack=stack,
+        timer=measure_timer(),
+        environment=environment,
+        sampling=Sampling(budget_s=options.budget_s),
+        synchroniser=Barrier(comm),
+        limits=LaunchLimits(options.results, comm, scale, stack, environment, read_only=True),
+    )
     passed = True
-    for backend in options.backends:
+    for case in cases:
         try:
-            record = measure(options, backend, comm)
-        except InputError as error:
+            record = run_case(case, "000-direct", comm, here, 0)
+        except Unavailable as error:
+            # on every rank
             if comm.rank == 0:
                 _say(str(error))
             return BAD_QUESTION
@@ -48,35 +100,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if comm.bcast(passed) else BAD_ANSWER
 
 
-def measure(options: argparse.Namespace, backend: str, comm: Any) -> Record | None:
-    """The record on rank 0, None elsewhere. All ranks call it together."""
-    from harness.measure.case_run import Circumstances, Unavailable, run_case
-    from harness.measure.clock import measure_timer
-    from harness.measure.environment import describe
-    from harness.measure.limits import LaunchLimits
-    from harness.measure.sampling import Sampling
-    from harness.measure.synchronisation import Barrier
+def find_stack(variables: Mapping[str, str]) -> Stack:
+    """The image that this process runs in, by the variables that Apptainer sets inside; the bare environment without.
 
-    kernel = registry.load(options.kernel)
-    parameters = parse_parameters(kernel, dict(setting.split("=", 1) for setting in options.settings))
-    nodes, ranks_per_node = _layout(comm)
-    scale = Scale(nodes, ranks_per_node, options.threads)
-    case = Case.make(kernel, backend, parameters, scale, options.device)
-    environment = describe(comm, place(comm.rank, scale), source_code.describe())
-    here = Circumstances(
-        sweep="direct",
-        launch=LaunchInfo(id="direct", repeat=0, launcher="direct"),
-        stack=Stack(),
-        timer=measure_timer(),
-        environment=environment,
-        sampling=Sampling(budget_s=options.budget_s),
-        synchroniser=Barrier(comm),
-        limits=LaunchLimits(options.results, comm, scale, Stack(), environment, read_only=True),
-    )
+    No image knows its own SHA-256: it is told where the image's file is seen from inside, as it is below the working
+    directory, and costs a second a gigabyte before anything is measured. Elsewhere the name says that it is not known.
+    """
+    if not variables.get("APPTAINER_CONTAINER"):
+        return Stack()
+    path = Path(variables["APPTAINER_CONTAINER"])
     try:
-        return run_case(case, "000-direct", comm, here, 0)
-    except Unavailable as error:
-        raise InputError(str(error)) from error
+        with path.open("rb") as stream:
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return Stack(name=f"{path.name} (its file is not seen from inside: no SHA-256)")
+    return Stack(name=path.name, sha256=sha256, path=str(path))
+
+
+def _left_alone(world_size: int, variables: Mapping[str, str]) -> str:
+    """What to say when the launcher started other ranks than MPI counts: each would measure by itself."""
+    # the innermost launcher first: mpiexec starts a process a node by srun
+    for name in ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS"):
+        if name in variables:
+            asked = int(variables[name])
+            break
+    else:
+        return ""
+    if asked == world_size:
+        return ""
+    return (
+        f"asked for {asked} ranks ({name}), but MPI counted {world_size}: the launcher and this MPI do not know each "
+        "other; right would be MPICH's mpiexec, or srun --mpi=pmi2"
+    )
 
 
 def _say(line: str) -> None:

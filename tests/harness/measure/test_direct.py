@@ -1,14 +1,17 @@
 """One case on the ranks that are here, as an image runs it."""
 
+import hashlib
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from mpi4py import MPI
 
 from harness.case import Scale
 from harness.measure import limits
+from harness.measure.direct import find_stack
 from harness.measure.environment import describe
 from harness.store.record import Stack
 from kernels.api import Work
@@ -63,3 +66,40 @@ def test_a_backend_that_is_not_there_is_a_bad_question():
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert "no backend 'fortran'; right would be: python" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "said"),
+    [("raise", 1, "the step went wrong"), ("input", 2, "scalemark: data.bin: found nothing")],
+)
+def test_one_of_several_ranks_that_fails_ends_all(with_faulty, tmp_path, fault, code, said):
+    mpiexec = str(Path(sys.executable).with_name("mpiexec"))
+    program = [sys.executable, "-m", "harness.measure.direct", "faulty", "--results", str(tmp_path)]
+    command = [mpiexec, "-n", "2", *program, "--set", f"fault={fault}", "--set", "rank=1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == code
+    assert said in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("name", ["SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE"])
+def test_ranks_whose_launcher_asked_for_more_are_no_measurement(monkeypatch, name):
+    monkeypatch.setenv(name, "2")
+    done = subprocess.run(
+        [sys.executable, "-m", "harness.measure.direct", "nothing"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    # mpi4py warns of Open MPI's variables by itself
+    assert done.stderr.splitlines()[-1].startswith(f"scalemark: asked for 2 ranks ({name}), but MPI counted 1: ")
+
+
+def test_an_image_is_known_by_its_content_where_its_file_is_seen(tmp_path):
+    assert find_stack({}) == Stack()
+    (tmp_path / "nothing.sif").write_bytes(b"an image")
+    path = str(tmp_path / "nothing.sif")
+    sha256 = hashlib.sha256(b"an image").hexdigest()
+    assert find_stack({"APPTAINER_CONTAINER": path}) == Stack(name="nothing.sif", sha256=sha256, path=path)
+    unseen = find_stack({"APPTAINER_CONTAINER": "/not/seen/nothing.sif"})
+    assert unseen.name == "nothing.sif (its file is not seen from inside: no SHA-256)"
+    assert not unseen.is_tree
