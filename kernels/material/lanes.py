@@ -51,7 +51,7 @@ _inline = numba.njit(forceinline=True, **_OPTIONS)
 
 @_inline
 def log2(x: float) -> float:
-    """Of a positive normal number, to one unit in the last place: the series of atanh on √½ … √2."""
+    """Of a positive normal number, to two units in the last place: the series of atanh on √½ … √2."""
     bits = np.float64(x).view(np.int64)
     exponent = (bits - 0x3FE6A09E667F3BCD) >> 52
     mantissa = np.int64(bits - (exponent << 52)).view(np.float64)

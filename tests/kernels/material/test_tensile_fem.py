@@ -31,7 +31,7 @@ def test_work_grows_with_the_groups_of_lanes_and_counts_the_cards():
 
 @pytest.mark.parametrize("backend", list(KERNEL.backends))
 def test_figures_are_the_backend_s_own_residuals(backend):
-    workload = KERNEL.prepare(backend, KERNEL.parameters(cards=2))
+    workload = KERNEL.prepare(backend, KERNEL.parameters(cards=1))
     workload.step()
     figures = {figure.name: figure.value for figure in workload.figures(1.0)}
     assert 0 < figures["yield_residual"] < 1e-8
