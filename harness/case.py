@@ -54,6 +54,11 @@ class CaseColumns(Struct, frozen=True, kw_only=True):
     device: str
 
 
+def sortable(value: Any) -> tuple[bool, float, str]:
+    """A parameter's value as what it sorts by: numbers by their size and before words, so that all have an order."""
+    return (False, value, "") if isinstance(value, int | float) else (True, 0.0, str(value))
+
+
 CASE_COLUMNS = CaseColumns.__struct_fields__
 
 

@@ -59,7 +59,10 @@ def _divide(points: Sequence[Sequence[float]], start: int, stop: int) -> list[in
 
 
 def _strongest(points: Sequence[Sequence[float]], start: int, stop: int) -> int | None:
-    """The border between points with the largest energy statistic, at least two launches on either side."""
+    """The border between points with the largest energy statistic, at least two launches on either side.
+
+    All distances at once, float64: 16 bytes times the launches squared, so 3,000 launches of a case take 144 MB.
+    """
     logs = np.asarray(_launches(points, start, stop))
     ends = np.cumsum([len(point) for point in points[start:stop]])[:-1]
     count = len(logs)

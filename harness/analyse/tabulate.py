@@ -13,7 +13,7 @@ from harness.analyse.launches import middle_figures, time_launches, worst_check
 from harness.analyse.limits import binding_limit
 from harness.analyse.scaling import ScalingTable, TableRow
 from harness.analyse.speedup import with_peers, with_speedups
-from harness.case import Case, Sweep, SweepCase, Synchronisation
+from harness.case import Case, Sweep, SweepCase, Synchronisation, sortable
 from harness.store.manifest import stand_in
 from harness.store.read import Run, newest, sound
 from harness.store.record import Status
@@ -149,7 +149,7 @@ def _ordered(rows: list[TableRow]) -> list[TableRow]:
 
     def key(row: TableRow) -> tuple[Any, ...]:
         first = smallest[row.problem]
-        values = [_sortable(value) for value in first.parameters.values()]
+        values = [sortable(value) for value in first.parameters.values()]
         return (
             place[row.kernel],
             first.device,
@@ -162,8 +162,3 @@ def _ordered(rows: list[TableRow]) -> list[TableRow]:
         )
 
     return sorted(rows, key=key)
-
-
-def _sortable(value: Any) -> tuple[bool, float, str]:
-    """Numbers by their size and before words, so that values of any type have an order."""
-    return (False, value, "") if isinstance(value, int | float) else (True, 0.0, str(value))

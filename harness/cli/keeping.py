@@ -8,6 +8,7 @@ import click
 
 from harness.cli.completing import complete_baselines, complete_cases, complete_sweeps
 from harness.cli.options import format_option, results_option
+from harness.present.exports import FORMATS
 
 
 @click.command()
@@ -103,7 +104,7 @@ def remove_baselines(names: tuple[str, ...], results: Path) -> int:
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(["csv", "json", "markdown", "parquet", "pytest-benchmark", "extra-p", "openmetrics", "junit"]),
+    type=click.Choice(list(FORMATS)),
     required=True,
     help="Whose format.",
 )

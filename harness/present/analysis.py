@@ -121,7 +121,7 @@ def _half_width(low_s: float | None, high_s: float | None, median_s: float | Non
 
 def _render_structs(items: Sequence[Any], format_: str) -> str:
     if format_ == "json":
-        return msgspec.json.format(msgspec.json.encode(list(items))).decode()
+        return render.structs(list(items))
     plain = [
         {
             name: msgspec.json.encode(value).decode() if isinstance(value, list) else value

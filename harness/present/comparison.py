@@ -20,7 +20,7 @@ from harness.present import units
 from harness.present.naming import CaseNames, place, shared_by_kernel
 from harness.present.remarks import coarse_clock, coarsely
 from harness.present.render import rows as render_rows
-from harness.present.render import to_text
+from harness.present.render import structs, to_text
 
 _ORDER: tuple[Verdict, ...] = get_args(Verdict)
 _WIDEST = max(map(len, _ORDER))
@@ -37,7 +37,7 @@ _HEADERS = ("BASE", "NEW", "NEW/BASE", "90 % interval", "launches")
 def render(table: CompareTable, format_: str) -> str:
     """The verdicts as ``text``, ``csv``, ``json`` or ``markdown``. Programs get the fields of `Comparison`."""
     if format_ == "json":
-        return msgspec.json.format(msgspec.json.encode(table.rows)).decode()
+        return structs(table.rows)
     if format_ == "csv":
         return render_rows([msgspec.structs.asdict(row) for row in table.rows], "csv")
     return _markdown(table) if format_ == "markdown" else to_text(_text(table))

@@ -61,11 +61,15 @@ def _tell(history: CaseHistory, names: CaseNames, metric: str) -> str:
 def _describe(segment: Segment, metric: str) -> str:
     span = segment.first if segment.first == segment.last else f"{segment.first} to {segment.last}"
     told = ", ".join(filter(None, [segment.when[:10], units.counted(segment.launches, "launch")]))
-    text = f"{_value(segment.value, metric)}  {span}  ({told})"
+    return "  ".join(filter(None, [_value(segment.value, metric), span, f"({told})", tell_change(segment)]))
+
+
+def tell_change(segment: Segment) -> str:
+    """How much a segment differs from the one before, and after what; empty for the first."""
     if segment.ratio is None or segment.low is None or segment.high is None:
-        return text
+        return ""
     change, low, high = (f"{100 * (ratio - 1):+.1f} %" for ratio in (segment.ratio, segment.low, segment.high))
-    return f"{text}  {change} [{low}, {high}] after {segment.changed_after}"
+    return f"{change} [{low} … {high}] after {segment.changed_after}"
 
 
 def _rows(history: CaseHistory, names: CaseNames, format_: str) -> list[dict[str, Any]]:

@@ -31,19 +31,17 @@ def render_kernel(name: str, format_: str) -> str:
     """One kernel: what it measures, how it scales, its backends and its parameters."""
     kernel = registry.load(name)
     if format_ == "json":
-        return msgspec.json.format(
-            msgspec.json.encode(
-                {
-                    "kernel": kernel.name,
-                    "version": kernel.version,
-                    "summary": kernel.summary,
-                    "scaling": kernel.scaling,
-                    "reference": kernel.reference,
-                    "backends": _backend_rows(kernel),
-                    "parameters": _parameter_rows(kernel),
-                }
-            )
-        ).decode()
+        return render.structs(
+            {
+                "kernel": kernel.name,
+                "version": kernel.version,
+                "summary": kernel.summary,
+                "scaling": kernel.scaling,
+                "reference": kernel.reference,
+                "backends": _backend_rows(kernel),
+                "parameters": _parameter_rows(kernel),
+            }
+        )
     parameters = render.rows(_parameter_rows(kernel), format_, title="parameters")
     if format_ != "text":
         return parameters

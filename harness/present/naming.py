@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 
-from harness.case import Case, CaseColumns
+from harness.case import Case, CaseColumns, sortable
 from harness.present import units
 
 # beside parameters, in the order of telling
@@ -116,10 +116,7 @@ def name_cases(cases: Iterable[Case]) -> dict[str, str]:
 
 def place(row: Named) -> tuple[Any, ...]:
     """Sorts cases as people read them: by kernel, parameters, scale, backend, then id; numbers by their size."""
-    values = [
-        (False, value, "") if isinstance(value, int | float) else (True, 0.0, str(value))
-        for value in row.parameters.values()
-    ]
+    values = [sortable(value) for value in row.parameters.values()]
     parts = [(int(part) if part.isdecimal() else 0, part) for part in _DIGITS.split(row.case_id)]
     return row.kernel, values, (row.nodes, row.ranks, row.threads), row.backend, parts
 

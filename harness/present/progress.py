@@ -147,7 +147,7 @@ def _complaint(case: Case, names: Mapping[str, str], status: Status, message: st
 
 
 def _ranks(scale: Scale) -> str:
-    ranks = f"{scale.ranks} rank{'s' * (scale.ranks > 1)}"
+    ranks = units.counted(scale.ranks, "rank")
     return f"{ranks} on {scale.nodes} nodes" if scale.nodes > 1 else ranks
 
 

@@ -25,7 +25,7 @@ def render_projections(
     """
     rows = [*measured, *projections]
     if format_ == "json":
-        return msgspec.json.format(msgspec.json.encode(rows)).decode()
+        return render.structs(rows)
     if format_ != "text":
         return render.rows([msgspec.structs.asdict(row) for row in rows], format_)
     parts = [f"{_describe_links(links)}\n{counted}" if links.points else _describe_links(links)]

@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -24,6 +25,11 @@ def rows(
     if format_ == "markdown":
         return _markdown(items)
     return _text(items, title, group_by, headed)
+
+
+def structs(items: Any) -> str:
+    """Structs, dictionaries and lists of them as JSON."""
+    return msgspec.json.format(msgspec.json.encode(items)).decode()
 
 
 def _csv(items: Sequence[dict[str, Any]]) -> str:

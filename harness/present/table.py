@@ -10,7 +10,7 @@ import msgspec
 from harness.analyse.scaling import ScalingTable, TableRow
 from harness.present.kernel_table import KernelTables
 from harness.present.render import rows as render_rows
-from harness.present.render import to_text
+from harness.present.render import structs, to_text
 
 _COLUMNS = TableRow.__struct_fields__
 # what a reader of a pull-request comment does not need: it is in CSV and JSON
@@ -31,7 +31,7 @@ def render(tables: Sequence[ScalingTable], format_: str) -> str:
         return to_text(KernelTables(tables))
     rows = [row for table in tables for row in table.rows]
     if format_ == "json":
-        return msgspec.json.format(msgspec.json.encode(rows)).decode()
+        return structs(rows)
     if format_ == "csv":
         return render_rows([_cells(row, _exact) for row in rows], "csv")
     cells = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
@@ -19,26 +19,33 @@ from harness.workflow.codes import BAD_ANSWER, DONE, name_damages, say
 
 def table(names: tuple[str, ...], results: Path, format_: str) -> int:
     """Print scaling tables."""
-    return print_tables(results, names or open_results(results).sweep_names(), format_)
+    return print_tables(make_tables(results, names or open_results(results).sweep_names()), format_)
 
 
-def print_tables(results: Path, names: Iterable[str], format_: str, only: str = "") -> int:
-    """Print the tables of sweeps, or of them only the case of that id; returns the exit code."""
-    tables = [tabulate.make_table(results, name) for name in names]
-    if only:
-        tables = [
-            msgspec.structs.replace(table, rows=[row for row in table.rows if row.case_id == only]) for table in tables
-        ]
+def make_tables(results: Path, names: Iterable[str]) -> list[ScalingTable]:
+    """The tables of sweeps."""
+    return [tabulate.make_table(results, name) for name in names]
+
+
+def print_case(results: Path, sweep: str, case_id: str, format_: str) -> int:
+    """Print of a sweep's table the rows of one case; returns the exit code."""
+    table = tabulate.make_table(results, sweep)
+    rows = [row for row in table.rows if row.case_id == case_id]
+    return print_tables([msgspec.structs.replace(table, rows=rows)], format_)
+
+
+def print_tables(tables: Sequence[ScalingTable], format_: str) -> int:
+    """Print tables; returns the exit code."""
     click.echo(table_view.render(tables, format_))
     return judge(tables)
 
 
-def keep_table(results: Path, name: str) -> list[Path]:
+def keep_table(results: Path, table: ScalingTable) -> list[Path]:
     """The table beside the records, for people and for programs."""
     paths = []
     for format_, suffix in (("markdown", "md"), ("csv", "csv")):
-        path = results / "tables" / f"{name}.{suffix}"
-        write_atomic(path, table_view.render([tabulate.make_table(results, name)], format_).encode() + b"\n")
+        path = results / "tables" / f"{table.sweep}.{suffix}"
+        write_atomic(path, table_view.render([table], format_).encode() + b"\n")
         paths.append(path)
     return paths
 

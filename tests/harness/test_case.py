@@ -94,7 +94,7 @@ def test_a_sweep_of_which_nothing_remains_is_refused() -> None:
         ("name = 'a'\n[[cases]]\nkernel = 'nothing'\nset.index = 'x'", ["cases[0]", "index", "'x'", "int"]),
         (
             "name = 'a'\n[[cases]]\nkernel = 'faulty'\nbackend = 'python'\nset.fault = 'hung'",
-            ["parameter fault: found 'hung'; did you mean 'hang'? right would be: exit, hang, "],
+            ["parameter fault: found 'hung'; did you mean 'hang'? right would be: ", "exit, hang, "],
         ),
         ("name = 'a'\n[[cases]]\nkernel = 'nothing'\nset.index = -1", ["cases[0]", "index", ">= 0", "-1"]),
         ("name = 'a'\n[[cases]]\nkernel = 'faulty'\nbackend = 'python'\nset.rank = 1", ["cases[0]", "rank"]),

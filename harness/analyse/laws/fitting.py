@@ -61,11 +61,20 @@ def predict(law: Law, ranks: np.ndarray, coefficients: np.ndarray) -> np.ndarray
 def leave_one_out(law: Law, ranks: np.ndarray, times_s: np.ndarray) -> np.ndarray:
     """Symmetric relative error of each point [points] as the law fitted to all others predicts it.
 
-    2 |prediction - time| / (prediction + time), whose mean is SMAPE, by which Extra-P selects.
+    Their mean is SMAPE, by which Extra-P selects.
     """
-    points = len(ranks)
-    coefficients = fit(law, ranks, np.broadcast_to(times_s, (points, points)), 1 - np.eye(points))
-    predicted_s = np.diagonal(predict(law, ranks, coefficients))
+    coefficients = fit(law, ranks, *without_each(times_s))
+    return symmetric_errors(np.diagonal(predict(law, ranks, coefficients)), times_s)
+
+
+def without_each(times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Times [points] once a point, and weights [points, points] that leave each out once: what fits take."""
+    points = len(times_s)
+    return np.broadcast_to(times_s, (points, points)), 1 - np.eye(points)
+
+
+def symmetric_errors(predicted_s: np.ndarray, times_s: np.ndarray) -> np.ndarray:
+    """2 |prediction - time| / (prediction + time) of each point [points]."""
     with np.errstate(invalid="ignore"):
         errors = 2 * np.abs(predicted_s - times_s) / (predicted_s + times_s)
     # what is predicted to take for ever is as wrong as can be

@@ -48,10 +48,7 @@ def _fit_sizes(rows: Sequence[TableRow], replicates: int) -> FittedLaw:
     found = fitting.fit_nonnegative(columns, times_s)
     replicates_s = fitting.replicate_s([row.launch_median_s for row in points], replicates)
     drawn = fitting.fit_nonnegative(columns, replicates_s) if replicates else None
-    without = fitting.fit_nonnegative(
-        columns, np.broadcast_to(times_s, (len(points), len(points))), 1 - np.eye(len(points))
-    )
-    left_out_s = (columns * without).sum(axis=-1)
+    left_out_s = (columns * fitting.fit_nonnegative(columns, *fitting.without_each(times_s))).sum(axis=-1)
     names = ("alpha_s", "beta_s_per_byte")
     return msgspec.structs.replace(
         series,
@@ -62,6 +59,6 @@ def _fit_sizes(rows: Sequence[TableRow], replicates: int) -> FittedLaw:
             for index, name in enumerate(names)
         ],
         residual=root_mean_square(columns @ found / times_s - 1),
-        leave_one_out_error=float((2 * np.abs(left_out_s - times_s) / (left_out_s + times_s)).mean()),
+        leave_one_out_error=float(fitting.symmetric_errors(left_out_s, times_s).mean()),
         constant_error=float(fitting.leave_one_out(CONSTANT, columns[:, 1], times_s).mean()),
     )

@@ -86,10 +86,10 @@ def terms_of(row: TableRow, algorithm: str, topology: Topology) -> np.ndarray:
 def _best(points: Sequence[TableRow], known: np.ndarray, wanted: list[int], topology: Topology) -> str:
     """The algorithm that explains the measured times best: with the parameters fitted to all other points, each."""
     times_s = np.array([fitting.centre_s(row.launch_median_s) for row in points])
-    everywhere = np.broadcast_to(times_s, (len(points), len(points)))
+    everywhere, weights = fitting.without_each(times_s)
 
     def error(algorithm: str) -> float:
-        _, residual = _fit(points, known, wanted, topology, algorithm, everywhere, 1 - np.eye(len(points)))
+        _, residual = _fit(points, known, wanted, topology, algorithm, everywhere, weights)
         # rounded, so that algorithms which cost the same on two ranks are the same
         return round(float(np.abs(np.diagonal(residual)).mean()), 9)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from harness.present.exports.measured import Measured
+if TYPE_CHECKING:
+    from harness.present.exports.measured import Measured
 
 # the name on the command line and the module that knows the format, imported only when it is asked for
 FORMATS = {

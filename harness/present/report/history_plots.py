@@ -9,6 +9,7 @@ from itertools import accumulate
 from harness.analyse.history import CaseHistory, Point, Segment
 from harness.analyse.scaling import TableRow
 from harness.present import units
+from harness.present.history import tell_change
 from harness.present.report.content import Section
 from harness.present.report.plots import Axis, Curve, Dot, Dots, Mark, Plot, linear_axis
 from harness.statistics import launch_interval
@@ -79,11 +80,7 @@ def _dot(index: int, point: Point) -> Dot:
 
 def describe_change(segment: Segment) -> str:
     """The level of a segment and, unless it is the first, how much it changed and after what."""
-    text = f"{units.duration(segment.value)} from {segment.first}"
-    if segment.ratio is None or segment.low is None or segment.high is None:
-        return text
-    change, low, high = (f"{100 * (ratio - 1):+.1f} %" for ratio in (segment.ratio, segment.low, segment.high))
-    return f"{text}: {change} [{low} … {high}] after {segment.changed_after}"
+    return ": ".join(filter(None, [f"{units.duration(segment.value)} from {segment.first}", tell_change(segment)]))
 
 
 def _times_axis(times_s: Sequence[float]) -> Axis:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,6 +55,27 @@ def test_the_fitted_law_runs_through_the_points(plots):
     assert set(laws) == {"good", "partly", "bad", "worst"}
     for x, y in laws["bad"].points:
         assert y == pytest.approx(1e-3 * (0.6 + 0.4 / x), rel=0.03)
+
+
+def test_one_case_on_two_devices_has_a_law_for_each_of_its_curves(
+    tmp_path, make_case, make_record, make_sweep, make_report
+):
+    """The devices share their series' name, but not their ranks."""
+    cases = []
+    for device, all_ranks, serial in (("cpu", (1, 2, 4, 8), 0.6), ("cuda", (2, 4, 8, 16), 0.01)):
+        for ranks in all_ranks:
+            case = make_case(ranks, device=device)
+            case = msgspec.structs.replace(case, id=f"{case.id}{device}")
+            cases.append(case)
+            for repeat in range(3):
+                step_s = (serial + (1 - serial) / ranks) * (1 + repeat / 1000)
+                write_record(tmp_path, make_record(case, [step_s] * 10, repeat))
+    sweep = make_sweep(cases, repeats=3)
+    items = [msgspec.structs.replace(item, series="invented.plain.t1.0") for item in sweep.cases]
+    write_manifest(tmp_path, msgspec.structs.replace(sweep, cases=items))
+    [section] = make_report(tmp_path).sections
+    laws = [mark for plot in kernel_plots(section) for mark in plot.marks if getattr(mark, "role", "") == "law"]
+    assert sorted([x for x, _ in law.points][-1] for law in laws) == [8, 16]
 
 
 def test_efficiencies_stand_where_amdahl_puts_them(plots):
