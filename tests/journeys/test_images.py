@@ -13,10 +13,12 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from harness.store.record import Record
+from harness.store import source_code
+from harness.store.record import Record, Stack
 from kernels.data.records import ensure_dataset
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(590)]
@@ -25,7 +27,7 @@ Scalemark = Callable[..., subprocess.CompletedProcess[str]]
 KERNELS = ("allreduce", "circuit_sim", "qcnn_layer", "mtl_step", "input_pipeline")
 IMAGES = Path(os.environ.get("SCALEMARK_IMAGES", "images")).resolve()
 MPIEXEC = str(Path(sys.executable).with_name("mpiexec"))
-ALLREDUCE = str(IMAGES / "allreduce.sif")
+ALLREDUCE, NOTHING = str(IMAGES / "allreduce.sif"), str(IMAGES / "nothing.sif")
 
 
 @pytest.fixture(autouse=True)
@@ -38,12 +40,23 @@ def write_site(**settings: object) -> None:
     Path("site.toml").write_text("\n".join([*lines, "[environment]", 'MPIR_CVAR_POLLS_BEFORE_YIELD = "1"', ""]))
 
 
-def run_record(*command: str) -> Record:
+def run_record(*command: str, cwd: Path = Path("/")) -> Record:
     import msgspec
 
-    done = subprocess.run(command, capture_output=True, text=True, timeout=200, cwd="/")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, cwd=cwd)
     assert done.returncode == 0, done.stderr
     return msgspec.json.decode(done.stdout, type=Record)
+
+
+def begin_image() -> bytes:
+    """The first mebibyte of a real image, which tells how long it is."""
+    with Path(ALLREDUCE).open("rb") as stream:
+        return stream.read(1 << 20)
+
+
+def code_of(record: Record) -> dict[str, Any]:
+    assert record.environment is not None
+    return record.environment.code
 
 
 def test_all_five_kernels_sweep_over_nodes_in_their_images(scalemark: Scalemark) -> None:
@@ -61,11 +74,42 @@ def test_all_five_kernels_sweep_over_nodes_in_their_images(scalemark: Scalemark)
 
 
 def test_an_image_alone_measures_and_prints_its_record() -> None:
-    record = run_record("apptainer", "run", ALLREDUCE, "--set", "message_bytes=1048576", "--budget-s", "0.1")
+    command = ["apptainer", "run", ALLREDUCE, "--set", "message_bytes=1048576", "--budget-s", "0.1"]
+    # where the image's file is seen from inside too
+    record = run_record(*command, cwd=IMAGES)
     assert record.case.parameters["message_bytes"] == 1048576
     assert record.check is not None
     assert record.check.passed
     assert len(record.samples_s) > 0
+    report = json.loads((IMAGES / "allreduce.json").read_text())
+    assert record.stack == Stack(name="allreduce.sif", sha256=report["sha256"], path=ALLREDUCE)
+
+
+def test_an_image_runs_and_tests_its_own_code_whatever_lies_where_one_stands(tmp_path: Path) -> None:
+    for package in ("kernels", "harness"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").write_text("raise SystemExit('not the image's own code')")
+    own = run_record("apptainer", "run", NOTHING, "--budget-s", "0.02")
+    here = run_record("env", f"PYTHONPATH={tmp_path}", "apptainer", "run", NOTHING, "--budget-s", "0.02", cwd=tmp_path)
+    assert code_of(here) == code_of(own)
+    tested = subprocess.run(["apptainer", "test", NOTHING], capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    assert "nothing: the answers of --backend=python are right" in tested.stdout
+
+
+def test_a_checkout_bound_over_an_image_is_the_code_that_the_record_names(
+    scalemark: Scalemark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout = tmp_path / "checkout: mine, changed"
+    for package in ("kernels", "harness"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(source_code.ROOT / package, checkout / package, ignore=ignored)
+    (checkout / "kernels" / "nothing.py").open("a").write("# changed\n")
+    monkeypatch.setenv("SCALEMARK_CHECKOUT", str(checkout))
+    done = scalemark("run", "nothing", "--stack", "auto", "--budget-s", "0.02")
+    assert done.returncode == 0, done.stderr
+    (path,) = Path("results/runs/run").glob("*/*.json")
+    code = json.loads(path.read_text())["environment"]["code"]
+    assert (code["digest"], code["commit"], code["dirty"]) == (source_code.digest(checkout), "", None)
 
 
 @pytest.mark.parametrize(
@@ -100,13 +144,13 @@ def test_bare_and_image_stand_side_by_side(scalemark: Scalemark) -> None:
         for path in Path("results/runs/run").glob("*/*.json")
         if (found := json.loads(path.read_text()))["stack"]["sha256"]
     )
-    assert record["environment"]["code"]["commit"] is not None
+    # both ran the code of this checkout
+    assert record["environment"]["code"] == source_code.describe()
 
 
 def test_ranks_in_an_image_see_no_home_and_alone_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from harness.case import Scale
     from harness.launch import container
-    from harness.store.record import Stack
 
     stack = Stack(name="allreduce.sif", sha256="0" * 64, path=ALLREDUCE)
     monkeypatch.chdir(tmp_path)
@@ -125,21 +169,21 @@ def test_ranks_in_an_image_see_no_home_and_alone_no_network(tmp_path: Path, monk
 
 
 @pytest.mark.parametrize(
-    ("damage", "words"),
+    ("content", "words"),
     [
-        (lambda path: path.unlink(), "no image of kernel allreduce; make it with `scalemark build allreduce`"),
-        (lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]), "cut short"),
-        (lambda path: path.write_bytes(b"not an image" * 100), "not an Apptainer image"),
+        (lambda: b"", "no image of kernel allreduce; make it with `scalemark build allreduce`"),
+        (begin_image, "cut short"),
+        (lambda: b"not an image" * 100, "not an Apptainer image"),
     ],
     ids=["missing", "cut", "foreign"],
 )
 def test_an_image_that_is_missing_or_damaged_is_told_before_anything_starts(
-    scalemark: Scalemark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[[Path], None], words: str
+    scalemark: Scalemark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: Callable[[], bytes], words: str
 ) -> None:
     folder = tmp_path / "images"
     folder.mkdir()
-    shutil.copy(ALLREDUCE, folder)
-    damage(folder / "allreduce.sif")
+    if found := content():
+        (folder / "allreduce.sif").write_bytes(found)
     monkeypatch.setenv("SCALEMARK_IMAGES", str(folder))
     done = scalemark("run", "allreduce", "--stack", "auto")
     assert done.returncode == 2
