@@ -26,7 +26,8 @@ _FILES = re.compile(r"^%files\n((?:[ \t]+\S.*\n)+)", re.MULTILINE)
 Source = Literal["registry", "mirror"]
 
 
-class Row(Struct, frozen=True, forbid_unknown_fields=True):
+# absent fields are left out, so that a new one changes no image that says nothing of it
+class Row(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A row of the table; the table's own comment says what each field means."""
 
     base: str = ""
