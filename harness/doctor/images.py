@@ -13,6 +13,7 @@ from harness.doctor import trial
 from harness.doctor.finding import Area, Finding, Severity, in_gb
 from harness.doctor.tree import read_number
 from harness.launch import image
+from harness.launch.container import gpu_options
 from harness.launch.stacks import open_image
 from harness.store.record import Stack
 from kernels.api import InputError
@@ -107,8 +108,8 @@ def examine_image(path: Path, start: bool) -> Iterator[Finding]:
     yield AREA.ok(path.name, f"kernel {info.kernel}, {in_gb(info.size_bytes)}, SHA-256 {info.sha256[:12]}")
     if start:
         yield from _count_ranks(stack)
-    if Path("/dev/nvidiactl").exists():
-        yield _count_gpus(path)
+    if shown := gpu_options():
+        yield _count_gpus(path, shown)
 
 
 def _count_ranks(stack: Stack) -> Iterator[Finding]:
@@ -123,9 +124,9 @@ def _library_inside(stack: Stack) -> str:
     return f"the MPI inside is {trial.describe_mpi(one.record)}" if one.passed else "even one rank does not run in it"
 
 
-def _count_gpus(path: Path) -> Finding:
-    """How many GPUs torch sees in the image."""
-    command = [image.find_apptainer(), "exec", "--nv", "--no-home", str(path), "python", "-c", _COUNT_GPUS]
+def _count_gpus(path: Path, shown: list[str]) -> Finding:
+    """How many GPUs torch sees in the image, with the options that show them."""
+    command = [image.find_apptainer(), "exec", *shown, "--no-home", str(path), "python", "-c", _COUNT_GPUS]
     told = subprocess.run(command, capture_output=True, text=True, timeout=60)
     count = told.stdout.strip()
     if told.returncode == 0 and count != "0":
