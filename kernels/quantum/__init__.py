@@ -5,14 +5,14 @@
 Where to look; what stands lower uses what stands higher, and `studies` uses all of it:
 
 - circuits: `gates` (their matrices), `circuit`, `families`, `encodings`, `qasm` (files), `observables`, `precisions`,
-  and `reference`, which simulates gate by gate and shares nothing with what follows;
+  `arrays` (their kinds), and `reference`, which simulates gate by gate and shares nothing with what follows;
 - planning: `primitives` (what gates are made of), `steps` (what one sweep takes), `layouts` (orders of qubits and maps
   of addresses), `fusion` (a circuit as sweeps);
 - compiled loops: `lanes` (SIMD), `lines` (blocks of cache lines), `tiles` (memory to cache and back), `turns`
   (rotations), `compiled` (a sweep), `compiled_adjoint` (a sweep undone), `compiled_binding` (angles to numbers),
   `batched_loops` (whole small circuits), `compiled_units` (the QCNN's);
-- running: `threads`, `binding` (a plan and angles to what the loops take), `executors` (sweeps on CPU or GPU), `batched`
-  (small circuits), `adjoint` (gradients), `statevector` (`Simulator`, which chooses);
+- running: `threads`, `binding` (a plan and angles to what the loops take), `executors` (sweeps on CPU or GPU),
+  `batched` (small circuits), `adjoint` (gradients), `statevector` (`Simulator`, which chooses);
 - one state over ranks: `distributed_frame` (which address bits hold which qubits), `distributed_plan` (legs),
   `distributed` (runs them);
 - the QCNN: `qcnn_units` (which, in what order), `qcnn_blocks` (torch operations), `units` (compiled loops as a function

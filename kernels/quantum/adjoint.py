@@ -12,13 +12,13 @@ import torch
 from numpy.typing import NDArray
 
 from kernels.quantum import compiled_adjoint, threads
+from kernels.quantum.arrays import Reals
 from kernels.quantum.binding import BoundSweeps, Preparation, phase_factors, product, rotate_each
 from kernels.quantum.compiled import Numbers
 from kernels.quantum.compiled_adjoint import InnerProducts
 from kernels.quantum.executors import CompiledExecutor, count_workers
 from kernels.quantum.observables import AddressedPaulis
 
-Reals = NDArray[np.float64]
 States = tuple[torch.Tensor, torch.Tensor]
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from kernels.quantum import batched_loops, layouts, threads
+from kernels.quantum.arrays import AnyReals, Integers, Reals
 from kernels.quantum.batched_loops import Program, Rooms
 from kernels.quantum.binding import frame
 from kernels.quantum.circuit import Circuit
@@ -19,7 +19,6 @@ from kernels.quantum.primitives import Angle
 from kernels.quantum.steps import Step
 from kernels.quantum.turns import Halves
 
-Reals = NDArray[Any]
 Phases = list[tuple[int, Angle]]
 
 # the largest circuits of which a block of samples stays in the second-level cache
@@ -41,7 +40,7 @@ def takes(qubits: int, batch: int) -> bool:
 class BatchedExecutor:
     """Runs a circuit of up to `MOST_QUBITS` qubits on the CPU for batches of angles.
 
-    Angles are float64 of shape (batch, parameters), in radians.
+    Reals are float64 of shape (batch, parameters), in radians.
     """
 
     def __init__(self, circuit: Circuit, dtype: torch.dtype) -> None:
@@ -56,17 +55,17 @@ class BatchedExecutor:
         self._halves, self._fixed = builder.halves()
         self._rooms = self._make_rooms(1)
 
-    def run(self, states: torch.Tensor, angles: NDArray[np.float64]) -> None:
+    def run(self, states: torch.Tensor, angles: Reals) -> None:
         """Write final states, complex of shape (batch, 2**qubits)."""
         self._call(batched_loops.states, states.numpy(), angles, self._program)
 
-    def expectations(self, angles: NDArray[np.float64]) -> NDArray[np.float64]:
+    def expectations(self, angles: Reals) -> Reals:
         """``<Z_q>`` of every qubit, (batch, qubits), summed in float64."""
         values = np.empty((len(angles), self._qubits))
         self._call(batched_loops.expectations, values, angles, self._unphased)
         return values
 
-    def _call(self, loop: Callable[..., None], target: Reals, angles: NDArray[np.float64], program: Program) -> None:
+    def _call(self, loop: Callable[..., None], target: AnyReals, angles: Reals, program: Program) -> None:
         blocks = -(-len(angles) // self._lanes)
         workers = min(blocks, threads.count(len(angles) * program.orders.size, _AMPLITUDES_PER_WORKER))
         # kept from run to run: fresh memory costs page faults
@@ -80,7 +79,7 @@ class BatchedExecutor:
         tables = int(np.diff(self._program.table_ends).max()) + 1
         free, fixed = self._halves.places.size, self._fixed.size
 
-        def vectors(count: int, dtype: np.dtype) -> Reals:
+        def vectors(count: int, dtype: np.dtype) -> AnyReals:
             return aligned((workers, count * self._lanes), dtype)
 
         rooms = Rooms(
@@ -109,7 +108,7 @@ class _Builder:
         for angle in sorted(dict.fromkeys(used), key=lambda angle: not angle.scale):
             self.places[angle] = len(self.places)
 
-    def halves(self) -> tuple[Halves, NDArray[np.float64]]:
+    def halves(self) -> tuple[Halves, Reals]:
         """Of the numbers: half the angles that depend on parameters, then half of those that do not."""
         free = np.array([angle for angle in self.places if angle.scale], dtype=np.float64).reshape(-1, 3)
         fixed = np.array([angle.constant / 2 for angle in self.places if not angle.scale], dtype=np.float64)
@@ -137,7 +136,7 @@ class _Builder:
             low_bits=self.low_bits,
         )
 
-    def _tables(self, step: Step, order: NDArray[np.int64]) -> list[tuple[int, Phases]]:
+    def _tables(self, step: Step, order: Integers) -> list[tuple[int, Phases]]:
         """Masks of high bits and, for each, phases by masks of low bits; first those of high bits alone."""
         if not step.phases:
             return []
@@ -173,5 +172,5 @@ def _merge(step: Step) -> Step:
     return Step(step.turns, free + [(mask, Angle(0, 0.0, constant)) for mask, constant in fixed.items() if constant])
 
 
-def _odd(masks: Sequence[int], entries: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _odd(masks: Sequence[int], entries: Integers) -> NDArray[np.bool_]:
     return (np.bitwise_count(np.array(masks, dtype=np.int64)[:, None] & entries) & 1).astype(np.bool_)

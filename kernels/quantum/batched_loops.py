@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.compiling import numba
+from kernels.quantum.arrays import AnyReals, Integers, Reals
 from kernels.quantum.lanes import VECTOR_BYTES, add_to, load, store, wide
-from kernels.quantum.turns import Halves, Integers, Reals, circle, rotate
+from kernels.quantum.turns import Halves, circle, rotate
 
 # rows of amplitudes that stay in the first-level cache through the rotations of their low bits
 _BLOCK_ROWS = 1 << 8
@@ -51,17 +52,17 @@ class Rooms(NamedTuple):
     those of fixed angles, last, there already; ``halves`` (workers, free numbers * lanes) and ``sums`` in float64.
     """
 
-    spaces: Reals
-    cosines: Reals
-    sines: Reals
-    halves: NDArray[np.float64]
-    sums: NDArray[np.float64]
+    spaces: AnyReals
+    cosines: AnyReals
+    sines: AnyReals
+    halves: Reals
+    sums: Reals
 
 
 @numba.njit(cache=True, nogil=True)
 def expectations(
-    values: NDArray[np.float64],
-    angles: NDArray[np.float64],
+    values: Reals,
+    angles: Reals,
     program: Program,
     halves: Halves,
     rooms: Rooms,
@@ -80,7 +81,7 @@ def expectations(
 @numba.njit(cache=True, nogil=True)
 def states(
     target: NDArray[Any],
-    angles: NDArray[np.float64],
+    angles: Reals,
     program: Program,
     halves: Halves,
     rooms: Rooms,
@@ -100,7 +101,7 @@ def states(
 
 
 @numba.njit(cache=True)
-def _bind(angles: NDArray[np.float64], halves: Halves, rooms: Rooms, worker: int) -> None:
+def _bind(angles: Reals, halves: Halves, rooms: Rooms, worker: int) -> None:
     """Cosines and sines for a block's angles (samples, parameters)."""
     bound, lanes = rooms.halves[worker], VECTOR_BYTES // rooms.spaces.itemsize
     for number in range(halves.places.size):
@@ -111,7 +112,7 @@ def _bind(angles: NDArray[np.float64], halves: Halves, rooms: Rooms, worker: int
 
 
 @numba.njit(cache=True)
-def _simulate(space: Reals, program: Program, cosines: Reals, sines: Reals) -> None:
+def _simulate(space: AnyReals, program: Program, cosines: AnyReals, sines: AnyReals) -> None:
     rows = program.final.size
     for step in range(len(program.orders)):
         order, start, end = program.orders[step], program.turn_ends[step], program.turn_ends[step + 1]
@@ -131,7 +132,9 @@ def _simulate(space: Reals, program: Program, cosines: Reals, sines: Reals) -> N
 
 
 @numba.njit(cache=True)
-def _begin(space: Reals, order: Integers, bits: Integers, numbers: Integers, cosines: Reals, sines: Reals) -> None:
+def _begin(
+    space: AnyReals, order: Integers, bits: Integers, numbers: Integers, cosines: AnyReals, sines: AnyReals
+) -> None:
     """Write the product state that turns make of ``|0...0>``: real, and zero where a bit that is not turned is 1."""
     space[: 2 * order.size * VECTOR_BYTES // space.itemsize] = 0
     first = 2 * order[0] * VECTOR_BYTES // space.itemsize
@@ -146,7 +149,7 @@ def _begin(space: Reals, order: Integers, bits: Integers, numbers: Integers, cos
 
 
 @numba.njit(cache=True)
-def _fill_tables(space: Reals, program: Program, step: int, cosines: Reals, sines: Reals) -> None:
+def _fill_tables(space: AnyReals, program: Program, step: int, cosines: AnyReals, sines: AnyReals) -> None:
     """Each table is the product of its phases' factors."""
     size, lanes = program.odd.shape[1], VECTOR_BYTES // space.itemsize
     first = program.final.size
@@ -163,7 +166,7 @@ def _fill_tables(space: Reals, program: Program, step: int, cosines: Reals, sine
 
 
 @numba.njit(cache=True)
-def _scale(space: Reals, program: Program, step: int) -> None:
+def _scale(space: AnyReals, program: Program, step: int) -> None:
     """Multiply amplitudes by the tables: for all low bits at once, whose factors are collected behind the tables."""
     size, lows = program.odd.shape[1], 1 << program.low_bits
     start, tables = program.table_ends[step], program.table_ends[step + 1] - program.table_ends[step]
@@ -183,7 +186,7 @@ def _scale(space: Reals, program: Program, step: int) -> None:
 
 
 @numba.njit(cache=True)
-def _multiply(space: Reals, source: int, target: int, c: Any, s: Any, conjugate: bool) -> None:
+def _multiply(space: AnyReals, source: int, target: int, c: Any, s: Any, conjugate: bool) -> None:
     """``target = source * (c + i s)``, or its conjugate."""
     a, b = load(space, 2 * source), load(space, 2 * source + 1)
     if conjugate:
@@ -195,7 +198,7 @@ def _multiply(space: Reals, source: int, target: int, c: Any, s: Any, conjugate:
 
 
 @numba.njit(cache=True)
-def _measure(space: Reals, final: Integers, low_bits: int, sums: NDArray[np.float64]) -> None:
+def _measure(space: AnyReals, final: Integers, low_bits: int, sums: Reals) -> None:
     """Sum probabilities over amplitudes of equal low bits, and, behind, of equal high bits."""
     lows, lanes = 1 << low_bits, VECTOR_BYTES // space.itemsize
     sums[: lows * lanes] = 0
@@ -211,13 +214,13 @@ def _measure(space: Reals, final: Integers, low_bits: int, sums: NDArray[np.floa
 
 
 @numba.njit(cache=True)
-def _probability(space: Reals, row: int) -> Any:
+def _probability(space: AnyReals, row: int) -> Any:
     a, b = wide(load(space, 2 * row)), wide(load(space, 2 * row + 1))
     return a * a + b * b
 
 
 @numba.njit(cache=True)
-def _sign_sums(values: NDArray[np.float64], sums: NDArray[np.float64], low_bits: int, lanes: int) -> None:
+def _sign_sums(values: Reals, sums: Reals, low_bits: int, lanes: int) -> None:
     """``P(bit = 0) - P(bit = 1)`` of the low bits, then of the high bits."""
     for qubit in range(values.shape[1]):
         low = qubit < low_bits

@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 
 from kernels.quantum import compiled_binding, layouts
+from kernels.quantum.arrays import Integers
 from kernels.quantum.compiled import Numbers, Structure
 from kernels.quantum.compiled_adjoint import InnerProducts
 from kernels.quantum.compiled_binding import Phases
 from kernels.quantum.fusion import Sweep
 from kernels.quantum.lanes import VECTOR_BYTES, aligned
-from kernels.quantum.layouts import Integers
 from kernels.quantum.lines import LINE_BYTES
 from kernels.quantum.primitives import Angle
 from kernels.quantum.steps import Step, Turn

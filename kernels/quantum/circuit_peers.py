@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from kernels.quantum.arrays import Reals
 from kernels.quantum.circuit import Parameter
-from kernels.quantum.circuit_workload import CircuitSim, CircuitSimParameters, Reals
+from kernels.quantum.circuit_workload import CircuitSim, CircuitSimParameters
 from kernels.quantum.families import SU4_GATES
 from kernels.quantum.gates import KINDS, Matrix, matrix
 

@@ -13,8 +13,9 @@ import msgspec
 from kernels.api import Backend, InputError, Kernel, Workload
 from kernels.communication.process_group import local_device
 from kernels.declaring import check_shares, growing, imported
+from kernels.quantum.arrays import Reals
 from kernels.quantum.availability import aer_gpu_missing, cpu_peer_missing, torch_missing
-from kernels.quantum.circuit_workload import CircuitSim, CircuitSimParameters, Reals, build
+from kernels.quantum.circuit_workload import CircuitSim, CircuitSimParameters, build
 from kernels.quantum.distributed_plan import check_ranks
 
 

@@ -8,14 +8,12 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from msgspec import Meta
-from numpy.typing import NDArray
 
 from kernels.api import Check, InputError, Parameters, Work, Workload, divide
 from kernels.quantum import families, qasm
+from kernels.quantum.arrays import Reals
 from kernels.quantum.circuit import Circuit
 from kernels.quantum.precisions import PRECISIONS
-
-Reals = NDArray[np.float64]
 
 # rounding errors of <Z> grow with the square root of the number of gates: some 1e-7 after a hundred in complex64; a
 # derivative of their sum adds those of all qubits

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.compiling import numba
+from kernels.quantum.arrays import AnyComplexes, AnyReals, Integers
 from kernels.quantum.lanes import VECTOR_BYTES
-from kernels.quantum.tiles import Complexes, Integers, Place, Reals, Targets, place_of, read, tile_width, write
+from kernels.quantum.tiles import Place, Targets, place_of, read, tile_width, write
 from kernels.quantum.turns import rotate
 
 # a block of a tile's rows stays in the first-level cache through its last turns
@@ -48,15 +49,21 @@ class Numbers(NamedTuple):
     (batch, steps, rows) and, real and imaginary parts apart, of groups and columns (batch, groups, 2, columns).
     """
 
-    cosines: Reals
-    sines: Reals
-    tables: Complexes
-    groups: Reals
+    cosines: AnyReals
+    sines: AnyReals
+    tables: AnyComplexes
+    groups: AnyReals
 
 
 @numba.njit(cache=True, nogil=True)
 def prepare(
-    target: Complexes, rows: Complexes, columns: Reals, targets: Targets, tiles: Reals, worker: int, workers: int
+    target: AnyComplexes,
+    rows: AnyComplexes,
+    columns: AnyReals,
+    targets: Targets,
+    tiles: AnyReals,
+    worker: int,
+    workers: int,
 ) -> None:
     """Write the product state of factors of rows (batch, rows) and of columns (batch, 2, columns), permuted."""
     count, width = columns.shape[2], tile_width(target, columns.shape[2], workers)
@@ -67,7 +74,7 @@ def prepare(
 
 
 @numba.njit(cache=True, fastmath=_FUSED_MULTIPLY_ADD)
-def fill(tile: Reals, place: Place, rows: Complexes, columns: Reals) -> None:
+def fill(tile: AnyReals, place: Place, rows: AnyComplexes, columns: AnyReals) -> None:
     """Make each row the product of its factor and the columns' (2, columns)."""
     first, width, gap = place.first, place.width, place.gap
     real, imaginary = columns[0][first : first + width], columns[1][first : first + width]
@@ -81,13 +88,13 @@ def fill(tile: Reals, place: Place, rows: Complexes, columns: Reals) -> None:
 
 @numba.njit(cache=True, nogil=True)
 def sweep(
-    source: Complexes,
-    target: Complexes,
+    source: AnyComplexes,
+    target: AnyComplexes,
     structure: Structure,
     number: int,
     numbers: Numbers,
     targets: Targets,
-    tiles: Reals,
+    tiles: AnyReals,
     worker: int,
     workers: int,
 ) -> None:
@@ -103,7 +110,7 @@ def sweep(
 
 
 @numba.njit(cache=True)
-def _step(tile: Reals, place: Place, structure: Structure, step: int, numbers: Numbers) -> None:
+def _step(tile: AnyReals, place: Place, structure: Structure, step: int, numbers: Numbers) -> None:
     start, end = structure.turn_ends[step], structure.turn_ends[step + 1]
     order, bits, turns = structure.orders[step], structure.bits[start:end], structure.turns[start:end]
     row_bytes = 2 * place.gap * tile.itemsize
@@ -118,7 +125,7 @@ def _step(tile: Reals, place: Place, structure: Structure, step: int, numbers: N
 
 
 @numba.njit(cache=True)
-def scale(tile: Reals, place: Place, structure: Structure, step: int, order: Integers, numbers: Numbers) -> None:
+def scale(tile: AnyReals, place: Place, structure: Structure, step: int, order: Integers, numbers: Numbers) -> None:
     """Multiply rows, those in ``order``, by the step's phases."""
     if structure.scaled[step]:
         _scale_rows(tile, place, order, numbers.tables[place.sample, step])
@@ -127,7 +134,7 @@ def scale(tile: Reals, place: Place, structure: Structure, step: int, order: Int
 
 
 @numba.njit(cache=True, fastmath=_FUSED_MULTIPLY_ADD)
-def _scale_rows(tile: Reals, place: Place, order: Integers, table: Complexes) -> None:
+def _scale_rows(tile: AnyReals, place: Place, order: Integers, table: AnyComplexes) -> None:
     gap = place.gap
     for row in order:
         real, imaginary = table[row].real, table[row].imag
@@ -137,7 +144,7 @@ def _scale_rows(tile: Reals, place: Place, order: Integers, table: Complexes) ->
 
 
 @numba.njit(cache=True, fastmath=_FUSED_MULTIPLY_ADD)
-def _scale_columns(tile: Reals, place: Place, order: Integers, mask: int, factors: Reals) -> None:
+def _scale_columns(tile: AnyReals, place: Place, order: Integers, mask: int, factors: AnyReals) -> None:
     """By factors (2, columns), conjugate in rows where ``row & mask`` has odd parity."""
     first, width, gap = place.first, place.width, place.gap
     # a row, then a part of it: contiguous to the compiler too, which else would not vectorise
@@ -159,7 +166,7 @@ def parity(mask: int) -> int:
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
-def marginals(state: Complexes, row_sums: Reals, column_sums: Reals, worker: int, workers: int) -> None:
+def marginals(state: AnyComplexes, row_sums: AnyReals, column_sums: AnyReals, worker: int, workers: int) -> None:
     """Sum probabilities in float64: of each row (batch, rows), and of each column (workers, batch, columns)."""
     batch, rows = row_sums.shape
     columns = column_sums.shape[2]

@@ -8,16 +8,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kernels.compiling import numba
+from kernels.quantum.arrays import AnyComplexes, AnyReals, Integers, Reals
 from kernels.quantum.compiled import Numbers, Structure, parity, scale
 from kernels.quantum.lanes import VECTOR_BYTES
 from kernels.quantum.tiles import (
-    Complexes,
-    Integers,
     Place,
-    Reals,
     Targets,
     place_of,
     store_back,
@@ -25,8 +22,6 @@ from kernels.quantum.tiles import (
     tile_width,
 )
 from kernels.quantum.turns import rotate
-
-Sums = NDArray[np.float64]
 
 
 class InnerProducts(NamedTuple):
@@ -36,22 +31,22 @@ class InnerProducts(NamedTuple):
     batch, steps, rows); with P a column's projector times the sign of a group's rows (workers, batch, groups, columns).
     """
 
-    turns: Sums
-    rows: Sums
-    columns: Sums
+    turns: Reals
+    rows: Reals
+    columns: Reals
 
 
 @numba.njit(cache=True, nogil=True)
 def unsweep(
-    state: Complexes,
-    state_before: Complexes,
-    partner: Complexes,
-    partner_before: Complexes,
+    state: AnyComplexes,
+    state_before: AnyComplexes,
+    partner: AnyComplexes,
+    partner_before: AnyComplexes,
     structure: Structure,
     number: int,
     numbers: Numbers,
     targets: Targets,
-    tiles: Reals,
+    tiles: AnyReals,
     sums: InnerProducts,
     worker: int,
     workers: int,
@@ -71,8 +66,8 @@ def unsweep(
 
 @numba.njit(cache=True)
 def _unstep(
-    one: Reals,
-    other: Reals,
+    one: AnyReals,
+    other: AnyReals,
     place: Place,
     structure: Structure,
     step: int,
@@ -98,7 +93,7 @@ def _unstep(
 
 
 @numba.njit(cache=True, fastmath={"contract", "reassoc"})
-def _multiply_rows(one: Reals, other: Reals, place: Place, sums: Sums) -> None:
+def _multiply_rows(one: AnyReals, other: AnyReals, place: Place, sums: Reals) -> None:
     width, gap = place.width, place.gap
     for row in range(sums.size):
         total, start = 0.0, 2 * gap * row
@@ -110,7 +105,7 @@ def _multiply_rows(one: Reals, other: Reals, place: Place, sums: Sums) -> None:
 
 
 @numba.njit(cache=True, fastmath={"contract"})
-def _multiply_columns(one: Reals, other: Reals, place: Place, rows: int, mask: int, sums: Sums) -> None:
+def _multiply_columns(one: AnyReals, other: AnyReals, place: Place, rows: int, mask: int, sums: Reals) -> None:
     width, gap = place.width, place.gap
     for row in range(rows):
         sign, start = 1.0 - 2.0 * parity(row & mask), 2 * gap * row
@@ -121,7 +116,7 @@ def _multiply_columns(one: Reals, other: Reals, place: Place, rows: int, mask: i
 
 
 @numba.njit(cache=True, fastmath={"contract", "reassoc"})
-def _multiply_turn(one: Reals, other: Reals, lanes: int, order: Integers, near: int) -> float:
+def _multiply_turn(one: AnyReals, other: AnyReals, lanes: int, order: Integers, near: int) -> float:
     """``Re(partner_1* state_0 - partner_0* state_1)`` over all pairs of rows: P is a Pauli Y."""
     total = 0.0
     for inner in range(0, order.size, 2 * near):
@@ -136,13 +131,13 @@ def _multiply_turn(one: Reals, other: Reals, lanes: int, order: Integers, near: 
 
 @numba.njit(cache=True)
 def contract(
-    partner: Complexes,
-    row_factors: Complexes,
-    column_factors: Complexes,
+    partner: AnyComplexes,
+    row_factors: AnyComplexes,
+    column_factors: AnyComplexes,
     row_targets: Integers,
     column_targets: Integers,
-    row_sums: Complexes,
-    column_sums: Complexes,
+    row_sums: AnyComplexes,
+    column_sums: AnyComplexes,
 ) -> None:
     """``<partner|`` times a product state's columns, for each row (batch, rows), and times its rows, likewise."""
     row_sums[:], column_sums[:] = 0.0, 0.0
@@ -158,14 +153,14 @@ def contract(
 
 @numba.njit(cache=True, nogil=True, fastmath={"contract"})
 def apply_paulis(
-    state: Complexes,
-    partner: Complexes,
+    state: AnyComplexes,
+    partner: AnyComplexes,
     flips: Integers,
-    column_parts: Complexes,
+    column_parts: AnyComplexes,
     ends: Integers,
-    coefficients: Complexes,
+    coefficients: AnyComplexes,
     row_signs: Integers,
-    column_signs: Sums,
+    column_signs: Reals,
     worker: int,
     workers: int,
 ) -> None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kernels.compiling import numba
+from kernels.quantum.arrays import AnyReals, Integers, Reals
 from kernels.quantum.compiled import Numbers
 from kernels.quantum.lanes import VECTOR_BYTES
-from kernels.quantum.turns import Halves, Integers, Reals, circle
-
-Angles = NDArray[np.float64]
+from kernels.quantum.turns import Halves, circle
 
 
 class Phases(NamedTuple):
@@ -27,7 +25,7 @@ class Phases(NamedTuple):
 
 
 @numba.njit(cache=True)
-def bind(angles: Angles, turns: Halves, rows: Phases, columns: Phases, numbers: Numbers) -> None:
+def bind(angles: Reals, turns: Halves, rows: Phases, columns: Phases, numbers: Numbers) -> None:
     """Fill in the numbers for angles (batch, parameters), in radians."""
     lanes = VECTOR_BYTES // numbers.cosines.itemsize
     halves, cosines, sines = np.empty((3, turns.places.size))
@@ -54,7 +52,7 @@ def bind(angles: Angles, turns: Halves, rows: Phases, columns: Phases, numbers: 
 
 
 @numba.njit(cache=True)
-def _fill_exponents(exponents: Reals, angles: Angles, phases: Phases, table: int) -> None:
+def _fill_exponents(exponents: AnyReals, angles: Reals, phases: Phases, table: int) -> None:
     """Half the sum of the table's angles, in each state with the sign of each phase."""
     exponents[:] = 0.0
     for phase in range(phases.ends[table], phases.ends[table + 1]):
@@ -64,7 +62,7 @@ def _fill_exponents(exponents: Reals, angles: Angles, phases: Phases, table: int
 
 
 @numba.njit(cache=True)
-def walsh(values: Reals) -> None:
+def walsh(values: AnyReals) -> None:
     """The Walsh-Hadamard transform of ``2**bits`` values: entry s becomes the sum of (-1)^(ones of s & m) values[m]."""
     near = 1
     while near < values.size:
@@ -76,7 +74,7 @@ def walsh(values: Reals) -> None:
 
 
 @numba.njit(cache=True)
-def walsh_each(values: Reals) -> None:
+def walsh_each(values: AnyReals) -> None:
     """`walsh` of each table of each circuit, (batch, tables, states)."""
     for sample in range(values.shape[0]):
         for table in range(values.shape[1]):

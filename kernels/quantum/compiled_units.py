@@ -8,22 +8,16 @@ in its matrix. A block stays in cache through all units.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from kernels.compiling import numba
+from kernels.quantum.arrays import AnyComplexes, AnyReals, Integers, Reals
 from kernels.quantum.lanes import VECTOR_BYTES, add_to, load, spread, store, wide
-
-Reals = NDArray[Any]
-Integers = NDArray[np.int64]
-Sums = NDArray[np.float64]
 
 
 @numba.njit(cache=True, nogil=True)
 def evaluate(
-    states: NDArray[Any], bits: Integers, matrices: Reals, finals: Reals, values: Sums, worker: int, workers: int
+    states: AnyComplexes, bits: Integers, matrices: AnyReals, finals: AnyReals, values: Reals, worker: int, workers: int
 ) -> None:
     """Write ``<Z>`` of address bit 0 to ``values`` (batch,), the states after all units to ``finals`` (blocks, reals).
 
@@ -40,13 +34,13 @@ def evaluate(
 
 @numba.njit(cache=True, nogil=True)
 def differentiate(
-    slopes: Reals,
+    slopes: AnyReals,
     bits: Integers,
-    inverses: Reals,
-    finals: Reals,
-    partners: Reals,
-    sums: Sums,
-    gradients: NDArray[Any],
+    inverses: AnyReals,
+    finals: AnyReals,
+    partners: AnyReals,
+    sums: Reals,
+    gradients: AnyComplexes,
     worker: int,
     workers: int,
 ) -> None:
@@ -74,7 +68,7 @@ def differentiate(
 
 
 @numba.njit(cache=True)
-def _take(space: Reals, states: NDArray[Any], lanes: int) -> None:
+def _take(space: AnyReals, states: AnyComplexes, lanes: int) -> None:
     """The states of a block; lanes left over are zero."""
     for amplitude in range(states.shape[1]):
         start = 2 * amplitude * lanes
@@ -85,7 +79,7 @@ def _take(space: Reals, states: NDArray[Any], lanes: int) -> None:
 
 
 @numba.njit(cache=True)
-def _begin(partner: Reals, space: Reals, slopes: Reals, amplitudes: int, lanes: int) -> None:
+def _begin(partner: AnyReals, space: AnyReals, slopes: AnyReals, amplitudes: int, lanes: int) -> None:
     """The gradient of ``slope <Z>`` by the final state: ``2 slope Z`` on it."""
     for amplitude in range(amplitudes):
         sign = 2 * (1 - 2 * (amplitude & 1))
@@ -103,7 +97,7 @@ def _place(group: int, one: int, other: int) -> int:
 
 
 @numba.njit(cache=True)
-def _apply(space: Reals, bits: Integers, matrices: Reals, first: int, amplitudes: int) -> None:
+def _apply(space: AnyReals, bits: Integers, matrices: AnyReals, first: int, amplitudes: int) -> None:
     a, b = 2 << bits[0], 2 << bits[1]
     for group in range(amplitudes // 4):
         i = 2 * _place(group, 1 << min(bits[0], bits[1]), 1 << max(bits[0], bits[1]))
@@ -126,7 +120,7 @@ def _apply(space: Reals, bits: Integers, matrices: Reals, first: int, amplitudes
 
 
 @numba.njit(cache=True)
-def _multiply(partner: Reals, space: Reals, bits: Integers, sums: Sums, first: int, amplitudes: int) -> None:
+def _multiply(partner: AnyReals, space: AnyReals, bits: Integers, sums: Reals, first: int, amplitudes: int) -> None:
     """Add the products of the gradient's four amplitudes with the state's conjugate ones, over all groups."""
     a, b = 2 << bits[0], 2 << bits[1]
     zero = spread(np.zeros(1, space.dtype), 0)
@@ -146,7 +140,7 @@ def _multiply(partner: Reals, space: Reals, bits: Integers, sums: Sums, first: i
 
 
 @numba.njit(cache=True)
-def _measure(space: Reals, values: Sums, amplitudes: int, lanes: int) -> None:
+def _measure(space: AnyReals, values: Reals, amplitudes: int, lanes: int) -> None:
     values[:] = 0.0
     for amplitude in range(amplitudes):
         sign = 1.0 - 2.0 * (amplitude & 1)

@@ -9,7 +9,8 @@ import msgspec
 
 from kernels.api import Work
 from kernels.communication.process_group import local_device
-from kernels.quantum.circuit_workload import CircuitSim, CircuitSimParameters, Reals
+from kernels.quantum.arrays import Reals
+from kernels.quantum.circuit_workload import CircuitSim, CircuitSimParameters
 from kernels.quantum.distributed import CHUNK_BYTES, DistributedSimulator
 from kernels.quantum.precisions import PRECISIONS
 

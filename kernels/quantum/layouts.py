@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence, Sized
 
 import numpy as np
-from numpy.typing import NDArray
 
-Integers = NDArray[np.int64]
+from kernels.quantum.arrays import Integers
 
 # the addresses that a whole cache line spans: eight amplitudes of complex64
 LINE_BITS = 3

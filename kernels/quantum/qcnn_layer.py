@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from kernels.api import Backend, Kernel
 from kernels.communication.process_group import local_device
 from kernels.declaring import check_shares, growing, imported
+from kernels.quantum.arrays import Reals
 from kernels.quantum.availability import cpu_peer_missing, torch_missing
-from kernels.quantum.qcnn_workload import Answer, QcnnLayer, QcnnLayerParameters, Reals
+from kernels.quantum.qcnn_workload import Answer, QcnnLayer, QcnnLayerParameters
 
 if TYPE_CHECKING:
     import torch

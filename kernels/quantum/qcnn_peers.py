@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from kernels.quantum.arrays import Reals
 from kernels.quantum.circuit import Gate, Parameter
 from kernels.quantum.qcnn_units import layer_units, network_gates
-from kernels.quantum.qcnn_workload import Answer, QcnnLayer, QcnnLayerParameters, Reals
+from kernels.quantum.qcnn_workload import Answer, QcnnLayer, QcnnLayerParameters
 
 
 def gates_of(qubits: int) -> list[Gate]:

@@ -12,11 +12,9 @@ from math import pi
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels.quantum.arrays import Reals, States
 from kernels.quantum.gates import matrix
 from kernels.quantum.qcnn_units import layer_units
-
-Reals = NDArray[np.float64]
-States = NDArray[np.complex128]
 
 
 def values(weights: Reals, inputs: Reals, encoding: str = "zz") -> Reals:

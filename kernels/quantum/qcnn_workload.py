@@ -8,13 +8,11 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from msgspec import Meta
-from numpy.typing import NDArray
 
 from kernels.api import Check, Parameters, Work, Workload, divide
+from kernels.quantum.arrays import Reals
 from kernels.quantum.precisions import PRECISIONS
 from kernels.quantum.qcnn_units import count_flops, layer_units
-
-Reals = NDArray[np.float64]
 
 _TOLERANCES = {"single": 1e-5, "double": 1e-10}
 

@@ -7,18 +7,15 @@ need no shuffling. A row takes whole vectors: a state of fewer columns leaves la
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kernels.compiling import numba
+from kernels.quantum.arrays import AnyComplexes, AnyReals, Integers
 from kernels.quantum.lanes import aligned
 from kernels.quantum.lines import LINE_BYTES, join_line, prefetch, read_block, split_line, write_block
-
-Reals = NDArray[Any]
-Complexes = NDArray[Any]
-Integers = NDArray[np.int64]
 
 # neighbouring columns are read together, as many as a tile in a core's share of the caches has room for: memory is then
 # visited in runs long enough for its pages and for the prefetcher
@@ -57,7 +54,7 @@ class Place(NamedTuple):
 
 
 @numba.njit(cache=True)
-def tile_width(state: Complexes, columns: int, workers: int) -> int:
+def tile_width(state: AnyComplexes, columns: int, workers: int) -> int:
     """How many columns a tile has, so that every worker gets one; a line at least, if the state has so many."""
     rows, line = state.shape[1] // columns, LINE_BYTES // state.itemsize
     width = max(line, min(_TILE_BYTES // rows, _MOST_TILE_ROW_BYTES) // state.itemsize)
@@ -73,13 +70,13 @@ def place_of(item: int, width: int, columns: int, itemsize: int) -> Place:
     return Place(item // tiles, item % tiles * width, width, columns, max(width, LINE_BYTES // itemsize))
 
 
-def make_tiles(count: int, rows: int, dtype: np.dtype) -> Reals:
+def make_tiles(count: int, rows: int, dtype: np.dtype) -> AnyReals:
     """Room for ``count`` of the largest tiles of so many rows, in reals of ``dtype``."""
     return aligned((count, max(_TILE_BYTES, rows * LINE_BYTES) // dtype.itemsize), dtype)
 
 
 @numba.njit(cache=True)
-def read(tile: Reals, place: Place, source: Complexes) -> None:
+def read(tile: AnyReals, place: Place, source: AnyComplexes) -> None:
     """Take the tile's columns from where they stand in ``source``."""
     state, width, gap = source[place.sample], place.width, place.gap
     flat, line = state.view(tile.dtype), LINE_BYTES // source.itemsize
@@ -94,7 +91,7 @@ def read(tile: Reals, place: Place, source: Complexes) -> None:
 
 
 @numba.njit(cache=True)
-def store_back(tile: Reals, place: Place, target: Complexes) -> None:
+def store_back(tile: AnyReals, place: Place, target: AnyComplexes) -> None:
     """The inverse of `read`."""
     state, width, gap = target[place.sample], place.width, place.gap
     flat, line = state.view(tile.dtype), LINE_BYTES // target.itemsize
@@ -107,7 +104,7 @@ def store_back(tile: Reals, place: Place, target: Complexes) -> None:
 
 
 @numba.njit(cache=True)
-def write(tile: Reals, place: Place, target: Complexes, targets: Targets, sweep: int) -> None:
+def write(tile: AnyReals, place: Place, target: AnyComplexes, targets: Targets, sweep: int) -> None:
     """Move the tile's columns to their places in ``target``."""
     state, rows, columns = target[place.sample], targets.rows[sweep], targets.columns[sweep]
     if targets.lined[sweep]:
@@ -126,7 +123,7 @@ def write(tile: Reals, place: Place, target: Complexes, targets: Targets, sweep:
 
 
 @numba.njit(cache=True)
-def take_back(tile: Reals, place: Place, source: Complexes, targets: Targets, sweep: int) -> None:
+def take_back(tile: AnyReals, place: Place, source: AnyComplexes, targets: Targets, sweep: int) -> None:
     """The inverse of `write`."""
     state, rows, columns = source[place.sample], targets.rows[sweep], targets.columns[sweep]
     if targets.lined[sweep]:

@@ -8,16 +8,13 @@ its sine in that vector of the flat arrays ``cosines`` and ``sines``.
 from __future__ import annotations
 
 from math import factorial, pi
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kernels.compiling import numba
+from kernels.quantum.arrays import AnyReals, Integers, Reals
 from kernels.quantum.lanes import load, store
-
-Reals = NDArray[Any]
-Integers = NDArray[np.int64]
 
 # 1 - y/2! + y^2/4! - ... and 1 - y/3! + y^2/5! - ..., and what float64 leaves out of pi/2
 _COSINE_TERMS = tuple((-1) ** power / factorial(2 * power) for power in range(9))
@@ -29,12 +26,12 @@ class Halves(NamedTuple):
     """Half of angles, as ``scales * angles[places] + constants``."""
 
     places: Integers
-    scales: NDArray[np.float64]
-    constants: NDArray[np.float64]
+    scales: Reals
+    constants: Reals
 
 
 @numba.njit(cache=True, fastmath={"contract"})
-def circle(angles: NDArray[np.float64], cosines: Reals, sines: Reals) -> None:
+def circle(angles: Reals, cosines: AnyReals, sines: AnyReals) -> None:
     """Cosines and sines, in double precision whatever the arrays' type: vectorised, which those of Numba are not.
 
     Taylor's series, whose rest is below 1e-16 up to pi/4 from the nearest multiple of pi/2.
@@ -55,7 +52,7 @@ def circle(angles: NDArray[np.float64], cosines: Reals, sines: Reals) -> None:
 
 @numba.njit(cache=True)
 def rotate(
-    space: Reals, parts: int, order: Integers, bits: Integers, numbers: Integers, cosines: Reals, sines: Reals
+    space: AnyReals, parts: int, order: Integers, bits: Integers, numbers: Integers, cosines: AnyReals, sines: AnyReals
 ) -> None:
     """Turn bits of the place in the order, three at a time to spare traffic and products.
 
@@ -72,7 +69,7 @@ def rotate(
 
 @numba.njit(cache=True)
 def _rotate_one(
-    space: Reals, parts: int, order: Integers, near: int, number: int, cosines: Reals, sines: Reals
+    space: AnyReals, parts: int, order: Integers, near: int, number: int, cosines: AnyReals, sines: AnyReals
 ) -> None:
     c, s = load(cosines, number), load(sines, number)
     for group in range(order.size // 2):
@@ -86,7 +83,7 @@ def _rotate_one(
 
 @numba.njit(cache=True)
 def _rotate_two(
-    space: Reals, parts: int, order: Integers, ones: Integers, numbers: Integers, cosines: Reals, sines: Reals
+    space: AnyReals, parts: int, order: Integers, ones: Integers, numbers: Integers, cosines: AnyReals, sines: AnyReals
 ) -> None:
     far, near = ones
     cosine = load(cosines, numbers[0])
@@ -108,7 +105,7 @@ def _rotate_two(
 
 @numba.njit(cache=True)
 def _rotate_three(
-    space: Reals, parts: int, order: Integers, ones: Integers, numbers: Integers, cosines: Reals, sines: Reals
+    space: AnyReals, parts: int, order: Integers, ones: Integers, numbers: Integers, cosines: AnyReals, sines: AnyReals
 ) -> None:
     # rows of a group by their far, middle and near bit: 000 i, 001 j, 010 k, 011 m, then 1xx p, q, v, o; their values
     # are a, b, d, e, then w, x, y, z; t and u are the first two turns' tangents, c and s the last one's cosine and sine

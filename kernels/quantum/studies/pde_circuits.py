@@ -13,14 +13,12 @@ from math import pi
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kernels.quantum.arrays import Reals, States
 from kernels.quantum.circuit import Circuit, Gate
 from kernels.quantum.qcnn_units import Unit, convolution, layer_units, network_gates
 from kernels.quantum.reference import expectations, simulate
 
-Reals = NDArray[np.float64]
-States = NDArray[np.complex128]
 Equation = Literal["burgers", "poisson"]
 Encoding = Literal["thesis", "tiled"]
 

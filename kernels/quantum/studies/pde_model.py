@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from kernels.quantum.arrays import Reals
 from kernels.quantum.qcnn import QCNN
 from kernels.quantum.studies.pde_circuits import (
     Encoding,
@@ -30,7 +30,6 @@ from kernels.quantum.studies.pde_solutions import (
 if TYPE_CHECKING:
     from kernels.quantum.studies.quantum_pde import QuantumPdeParameters
 
-Reals = NDArray[np.float64]
 
 BURGERS_POINTS = 20
 POISSON_GRIDS = (5, 7, 9, 11)

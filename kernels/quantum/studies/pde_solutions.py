@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import erf
 
 from kernels.api import InputError
-
-Reals = NDArray[np.float64]
+from kernels.quantum.arrays import Reals
 
 LENGTH, DURATION = 10.0, 8.0
 ADVECTION = 0.5
