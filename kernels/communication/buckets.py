@@ -23,15 +23,13 @@ class Buckets:
         self, parameters: Sequence[torch.nn.Parameter], bucket_bytes: int, full: Callable[[int], None]
     ) -> None:
         backwards = list(reversed(parameters))
-        size = sum(each.numel() for each in backwards)
-        self.flat = torch.zeros(size, device=backwards[0].device)
+        self.flat = lay_out(backwards)
         self._full = full
         self._members = group(backwards, bucket_bytes)
         self.parts = list(self.flat.split([sum(each.numel() for each in members) for members in self._members]))
         self._missing = [0] * len(self.parts)
-        for bucket, (members, part) in enumerate(zip(self._members, self.parts, strict=True)):
-            for each, gradient in zip(members, part.split([each.numel() for each in members]), strict=True):
-                each.grad = gradient.view_as(each)
+        for bucket, members in enumerate(self._members):
+            for each in members:
                 each.register_post_accumulate_grad_hook(self._count(bucket))
 
     def clear(self) -> None:
@@ -46,6 +44,17 @@ class Buckets:
                 self._full(bucket)
 
         return arrived
+
+
+def lay_out(parameters: Sequence[torch.nn.Parameter]) -> Tensor:
+    """A buffer of zeros, [all elements of the float32 parameters], of which every ``grad`` is a view from now on.
+
+    So a backward pass fills it, and nothing is packed or copied.
+    """
+    flat = torch.zeros(sum(each.numel() for each in parameters), device=parameters[0].device)
+    for each, part in zip(parameters, flat.split([each.numel() for each in parameters]), strict=True):
+        each.grad = part.view_as(each)
+    return flat
 
 
 def group(parameters: Sequence[torch.nn.Parameter], bucket_bytes: int) -> list[list[torch.nn.Parameter]]:

@@ -138,11 +138,11 @@ def handle_type() -> type:
 
 
 def handles(*objects: Any) -> list[Any]:
-    """MPI objects as the C library takes them, of the width that it expects."""
+    """MPI objects as the C library takes them, of the width that it expects and, as an int of C's, perhaps negative."""
     from mpi4py import MPI
 
-    width = np.dtype(handle_type()).type
-    return [width(MPI._handleof(each)) for each in objects]
+    kind = handle_type()
+    return [np.dtype(kind).type(kind(MPI._handleof(each)).value) for each in objects]
 
 
 def address_of(function: Any) -> int:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from kernels.communication.buckets import lay_out
 from kernels.communication.process_group import ProcessGroup
 from kernels.data.records import ensure_dataset
 
@@ -17,16 +18,12 @@ T = TypeVar("T")
 class GradientSum:
     """The gradients of some float32 parameters in one buffer, ``flat`` [all their elements], summed over the ranks.
 
-    The parameters' ``grad`` are views of the buffer, so a backward pass fills it and nothing is packed or copied. On
-    CPUs MPI sums it in place, on GPUs NCCL; on one rank nothing is sent. Making and closing it are collective.
+    The parameters' ``grad`` are views of the buffer. On CPUs MPI sums it in place, on GPUs NCCL; on one rank nothing is
+    sent. Making and closing it are collective.
     """
 
     def __init__(self, parameters: Iterable[torch.nn.Parameter], comm: Any, device: torch.device) -> None:
-        parameters = list(parameters)
-        self.flat = torch.zeros(sum(parameter.numel() for parameter in parameters), device=device)
-        parts = self.flat.split([parameter.numel() for parameter in parameters])
-        for parameter, part in zip(parameters, parts, strict=True):
-            parameter.grad = part.view_as(parameter)
+        self.flat = lay_out(list(parameters))
         self._comm = comm
         self._group = ProcessGroup(comm, "nccl", device) if device.type == "cuda" and comm.size > 1 else None
 

@@ -165,10 +165,10 @@ def lasting(action: Callable[..., Any], lasts_s: float) -> Callable[..., Any]:
     return run
 
 
-@pytest.mark.parametrize("ranks", [2, 4])
-def test_every_strategy_finds_the_gradient_of_one_process(ranks: int) -> None:
+def test_every_strategy_finds_the_gradient_of_one_process() -> None:
+    """On four ranks and on pairs of them: starting ranks takes longer than all that they do."""
     mpiexec = str(Path(sys.executable).with_name("mpiexec"))
-    subprocess.run([mpiexec, "-n", str(ranks), sys.executable, __file__], check=True, timeout=200)
+    subprocess.run([mpiexec, "-n", "4", sys.executable, __file__], check=True, timeout=200)
 
 
 @pytest.mark.parametrize("backend", ["data", "tensor", "gpipe", "pipedream"])
@@ -223,8 +223,9 @@ def test_what_cannot_be_divided_is_told(changes: dict[str, int], words: str) -> 
 
 
 if __name__ == "__main__":
-    check_every_strategy(MPI.COMM_WORLD)
-    check_bubble_is_that_of_the_formula(MPI.COMM_WORLD)
-    check_real_waiting_is_a_bubble(MPI.COMM_WORLD)
-    check_local_classifiers_count(MPI.COMM_WORLD)
-    check_the_gap_of_local_is_told(MPI.COMM_WORLD)
+    for comm in (MPI.COMM_WORLD, MPI.COMM_WORLD.Split(MPI.COMM_WORLD.rank // 2)):
+        check_every_strategy(comm)
+        check_bubble_is_that_of_the_formula(comm)
+        check_real_waiting_is_a_bubble(comm)
+        check_local_classifiers_count(comm)
+        check_the_gap_of_local_is_told(comm)

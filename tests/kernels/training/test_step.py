@@ -32,11 +32,11 @@ def check_gradient_over_ranks_is_that_of_one_process(comm: MPI.Comm) -> None:
 
     whole = EagerMtlStep(SMALL, MPI.COMM_SELF, "cpu")
     assert torch.equal(torch.cat(comm.allgather(divided.strains)), whole.strains)
-    network = whole.network.double().eval()
-    with taking_sides(network, sides) as lacking:
-        loss = batch_loss(network, whole.strains.double(), whole.targets.double(), keep, SMALL.batch)
+    exact = whole.network.double().eval()
+    with taking_sides(exact, sides) as lacking:
+        loss = batch_loss(exact, whole.strains.double(), whole.targets.double(), keep, SMALL.batch)
     assert largest(lacking) < 1e-5
-    expected = torch.cat([part.flatten() for part in torch.autograd.grad(loss, list(network.parameters()))])
+    expected = torch.cat([part.flatten() for part in torch.autograd.grad(loss, list(exact.parameters()))])
     assert relative_error(divided.gradients.flat.double(), expected) < 1e-5
     assert divided.figures(1.0)[0].value == pytest.approx(loss.item(), rel=1e-5)
 
