@@ -88,7 +88,7 @@ def test_an_image_alone_measures_and_prints_its_record() -> None:
 def test_an_image_runs_and_tests_its_own_code_whatever_lies_where_one_stands(tmp_path: Path) -> None:
     for package in ("kernels", "harness"):
         (tmp_path / package).mkdir()
-        (tmp_path / package / "__init__.py").write_text("raise SystemExit('not the image's own code')")
+        (tmp_path / package / "__init__.py").write_text("raise SystemExit('not the code inside')")
     own = run_record("apptainer", "run", NOTHING, "--budget-s", "0.02")
     here = run_record("env", f"PYTHONPATH={tmp_path}", "apptainer", "run", NOTHING, "--budget-s", "0.02", cwd=tmp_path)
     assert code_of(here) == code_of(own)
