@@ -30,8 +30,8 @@ ALONE = [
     ROOT / "tests" / "harness" / "measure" / "test_synchronisation.py",
     ROOT / "tests" / "harness" / "present" / "report" / "test_page.py",
 ]
-# journeys that wait for clocks more than they work, and need no image
-FAULTS = ROOT / "tests" / "journeys" / "test_cluster.py"
+# journeys of the cluster that wait for clocks more than they work, and need no image
+WITHOUT_IMAGES = [ROOT / "tests" / "journeys" / "test_cluster.py", ROOT / "tests" / "journeys" / "test_doctor.py"]
 # what the cluster's tests run in; longest check first; `scalemark build` builds an image for each kernel
 IMAGES = ["mtl_step", "circuit_sim", "qcnn_layer", "input_pipeline", "allreduce", "nothing"]
 BIN = Path(sys.executable).parent
@@ -103,12 +103,12 @@ def cluster(session: nox.Session) -> None:
     try:
         with behind(session, "nice", str(BIN / "scalemark"), "build", *IMAGES):
             session.run(str(scripts / "start-slurm.sh"), "4", "2", external=True)
-            # faults are mostly waited for: time in which the machine can build
+            # faults are mostly waited for: time in which the machine builds
             if not session.posargs:
-                session.run(*pytest, str(FAULTS))
+                session.run(*pytest, *map(str, WITHOUT_IMAGES))
         # named, or pytest would collect thousands to leave all but these out
         others = [path for path in sorted(ROOT.glob("tests/**/test_*.py")) if "mark.cluster" in path.read_text()]
-        session.run(*pytest, *(session.posargs or [str(path) for path in others if path != FAULTS]))
+        session.run(*pytest, *(session.posargs or [str(path) for path in others if path not in WITHOUT_IMAGES]))
     finally:
         session.run(str(scripts / "stop-slurm.sh"), external=True)
 
