@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis
+import psutil
 import pytest
 
 # how long an example takes says nothing on machines that others share
@@ -32,6 +33,20 @@ def with_faulty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCALEMARK_KERNELS", "faulty=faulty:KERNEL")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(SUPPORT), os.environ.get("PYTHONPATH", "")]))
     monkeypatch.syspath_prepend(str(SUPPORT))
+
+
+@pytest.fixture
+def workers(tmp_path: Path) -> Callable[[], list[psutil.Process]]:
+    """Tells which ranks and launchers work for a sweep in the test's folder."""
+
+    def find() -> list[psutil.Process]:
+        return [
+            process
+            for process in psutil.process_iter(["cmdline"])
+            if str(tmp_path) in " ".join(process.info["cmdline"] or []) and process.pid != os.getpid()
+        ]
+
+    return find
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -62,17 +63,11 @@ def good_runs() -> dict[str, tuple[Run, bytes]]:
     }
 
 
-def left_over(folder: Path) -> list[psutil.Process]:
-    return [
-        process
-        for process in psutil.process_iter(["cmdline"])
-        if str(folder) in " ".join(process.info["cmdline"] or []) and process.pid != os.getpid()
-    ]
-
-
 @pytest.mark.timeout(60 + 12 * KILLS)
 @pytest.mark.usefixtures("with_faulty")
-def test_kills_at_random_moments_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kills_at_random_moments_lose_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: Callable[[], list[psutil.Process]]
+) -> None:
     monkeypatch.chdir(tmp_path)
     chance = random.Random(1)
     killed: Counter[str] = Counter()
@@ -99,7 +94,7 @@ def test_kills_at_random_moments_lose_nothing(tmp_path: Path, monkeypatch: pytes
     assert set(counts.values()) == {1}
     assert kept.keys() <= good_runs().keys()
     deadline = time.monotonic() + 10
-    while left_over(tmp_path) and time.monotonic() < deadline:
+    while workers() and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert not left_over(tmp_path)
+    assert not workers()
     assert len(killed) == 3

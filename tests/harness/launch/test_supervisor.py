@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,16 +72,14 @@ def test_a_case_that_breaks_says_how_and_costs_only_itself(
         assert words in runs[fault, index].message
 
 
-def test_a_case_that_hangs_is_ended_at_its_time_limit(tmp_path: Path) -> None:
+def test_a_case_that_hangs_is_ended_at_its_time_limit(
+    tmp_path: Path, workers: Callable[[], list[psutil.Process]]
+) -> None:
     runs = measure(tmp_path, 2, limit_s=4, fault=["hang", "none"], rank=1)
     assert runs["hang", 0].status == "timeout"
     assert "time limit" in runs["hang", 0].message
     assert runs["none", 0].status == "ok"
-    assert not [
-        process
-        for process in psutil.process_iter(["cmdline"])
-        if str(tmp_path) in " ".join(process.info["cmdline"] or [])
-    ]
+    assert not workers()
 
 
 def test_a_case_that_tells_much_has_no_more_time_than_others(tmp_path: Path) -> None:
