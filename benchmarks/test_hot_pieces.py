@@ -16,7 +16,7 @@ from kernels.data.dataset import open_dataset
 from kernels.data.generation import generate
 from kernels.material.tensile import draw_cards, simulate
 from kernels.quantum import QCNN, Simulator
-from kernels.quantum.families import hardware_efficient
+from kernels.quantum.circuits.families import hardware_efficient
 
 
 @pytest.mark.parametrize("precision", ["single", "double"])

@@ -2,21 +2,20 @@
 
 ``from kernels.quantum import QCNN`` gives the quantum convolutional network as a ``torch.nn.Module``.
 
-Where to look; what stands lower uses what stands higher, and `studies` uses all of it:
+Where to look; a room uses only those above it, and `studies` uses all:
 
-- circuits: `gates` (their matrices), `circuit`, `families`, `encodings`, `qasm` (files), `observables`, `precisions`,
-  `arrays` (their kinds), and `reference`, which simulates gate by gate and shares nothing with what follows;
-- planning: `primitives` (what gates are made of), `steps` (what one sweep takes), `layouts` (orders of qubits and maps
-  of addresses), `fusion` (a circuit as sweeps);
-- compiled loops: `lanes` (SIMD), `lines` (blocks of cache lines), `tiles` (memory to cache and back), `turns`
-  (rotations), `compiled` (a sweep), `compiled_adjoint` (a sweep undone), `compiled_binding` (angles to numbers),
-  `batched_loops` (whole small circuits), `compiled_units` (the QCNN's);
-- running: `threads`, `binding` (a plan and angles to what the loops take), `executors` (sweeps on CPU or GPU),
+- `circuits`: `gates` (their matrices), `circuit`, `families`, `encodings`, `qasm` (files), `qcnn_units` (a QCNN's units
+  as gates), `observables`, `precisions`, `arrays` (their kinds), and `reference`, which simulates gate by gate and
+  shares nothing with what follows;
+- `planning`: `primitives` (what gates are made of), `steps` (what one sweep takes), `layouts` (orders of qubits and
+  maps of addresses), `fusion` (a circuit as sweeps);
+- `loops`, compiled: `lanes` (SIMD), `lines` (blocks of cache lines), `tiles` (memory to cache and back), `turns`
+  (rotations), `sweep`, `adjoint` (a sweep undone), `binding` (angles to numbers), `batched` (whole small circuits);
+- `engine`: `threads`, `binding` (a plan and angles to what the loops take), `executors` (sweeps on CPU or GPU),
   `batched` (small circuits), `adjoint` (gradients), `statevector` (`Simulator`, which chooses);
-- one state over ranks: `distributed_frame` (which address bits hold which qubits), `distributed_plan` (legs),
-  `distributed` (runs them);
-- the QCNN: `qcnn_units` (which, in what order), `qcnn_blocks` (torch operations), `units` (compiled loops as a function
-  of torch), `qcnn` (the module), `qcnn_reference`;
+- `distributed`, one state over ranks: `frame` (which address bits hold which qubits), `plan` (legs), `simulator`;
+- `qcnn`: `blocks` (torch operations), `loops` and `units` (compiled loops as a function of torch), `module` (`QCNN`),
+  `reference`;
 - the kernels: `circuit_sim` and `qcnn_layer`, each with a workload, ``circuit_peers`` and ``qcnn_peers``, and
   `distributed_workload`; `availability` says what is missing for a backend.
 
@@ -37,13 +36,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kernels.quantum.circuit import Circuit, Gate, Parameter
-    from kernels.quantum.qcnn import QCNN
-    from kernels.quantum.statevector import Simulator
+    from kernels.quantum.circuits.circuit import Circuit, Gate, Parameter
+    from kernels.quantum.engine.statevector import Simulator
+    from kernels.quantum.qcnn.module import QCNN
 
 __all__ = ["QCNN", "Circuit", "Gate", "Parameter", "Simulator"]
 
-_HOMES = {"QCNN": "qcnn", "Circuit": "circuit", "Gate": "circuit", "Parameter": "circuit", "Simulator": "statevector"}
+_HOMES = {
+    "QCNN": "qcnn.module",
+    "Circuit": "circuits.circuit",
+    "Gate": "circuits.circuit",
+    "Parameter": "circuits.circuit",
+    "Simulator": "engine.statevector",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -12,11 +12,11 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from kernels.quantum.arrays import Reals
-from kernels.quantum.circuit import Parameter
 from kernels.quantum.circuit_workload import CircuitSim, CircuitSimParameters
-from kernels.quantum.families import SU4_GATES
-from kernels.quantum.gates import KINDS, Matrix, matrix
+from kernels.quantum.circuits.arrays import Reals
+from kernels.quantum.circuits.circuit import Parameter
+from kernels.quantum.circuits.families import SU4_GATES
+from kernels.quantum.circuits.gates import KINDS, Matrix, matrix
 
 Bound = tuple[str, tuple[int, ...], float]
 
@@ -179,7 +179,7 @@ class QulacsCircuitSim(CircuitSim):
 
 
 def _su4_matrices(bound: Iterable[Bound]) -> list[tuple[tuple[int, int], Matrix]]:
-    """The gates of `kernels.quantum.families.su4` multiplied out: pairs of qubits, the less significant first."""
+    """The gates of `circuits.families.su4` multiplied out: pairs of qubits, the less significant first."""
     gates = list(bound)
     blocks = [gates[start : start + SU4_GATES] for start in range(0, len(gates), SU4_GATES)]
     return [_multiply(block) for block in blocks]

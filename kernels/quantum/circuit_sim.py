@@ -13,19 +13,19 @@ import msgspec
 from kernels.api import Backend, InputError, Kernel, Workload
 from kernels.communication.process_group import local_device
 from kernels.declaring import check_shares, growing, imported
-from kernels.quantum.arrays import Reals
 from kernels.quantum.availability import aer_gpu_missing, cpu_peer_missing, torch_missing
 from kernels.quantum.circuit_workload import CircuitSim, CircuitSimParameters, build
-from kernels.quantum.distributed_plan import check_ranks
+from kernels.quantum.circuits.arrays import Reals
+from kernels.quantum.distributed.plan import check_ranks
 
 
 class TorchCircuitSim(CircuitSim):
-    """Ours: `kernels.quantum.statevector.Simulator`."""
+    """Ours: `engine.statevector.Simulator`."""
 
     def __init__(self, parameters: CircuitSimParameters, comm: Any, device: str) -> None:
         super().__init__(parameters, comm, device)
-        from kernels.quantum.observables import PauliSum
-        from kernels.quantum.statevector import Simulator
+        from kernels.quantum.circuits.observables import PauliSum
+        from kernels.quantum.engine.statevector import Simulator
 
         self._simulator = Simulator(self.circuit, parameters.precision, local_device(comm, device))
         self._observable = PauliSum.total_z(parameters.qubits)

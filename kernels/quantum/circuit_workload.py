@@ -10,10 +10,10 @@ import numpy as np
 from msgspec import Meta
 
 from kernels.api import Check, InputError, Parameters, Work, Workload, divide
-from kernels.quantum import families, qasm
-from kernels.quantum.arrays import Reals
-from kernels.quantum.circuit import Circuit
-from kernels.quantum.precisions import PRECISIONS
+from kernels.quantum.circuits import families, qasm
+from kernels.quantum.circuits.arrays import Reals
+from kernels.quantum.circuits.circuit import Circuit
+from kernels.quantum.circuits.precisions import PRECISIONS
 
 # rounding errors of <Z> grow with the square root of the number of gates: some 1e-7 after a hundred in complex64; a
 # derivative of their sum adds those of all qubits
@@ -144,7 +144,7 @@ class CircuitSim(Workload):
         return _right_values(self.circuit, self.angles[index].tobytes())
 
     def _derivative_error(self, index: int) -> float:
-        from kernels.quantum import reference
+        from kernels.quantum.circuits import reference
 
         error = 0.0
         count = self.circuit.parameters
@@ -169,7 +169,7 @@ class CircuitSim(Workload):
         The adjoint method sweeps forward, then two states backward (Jones and Gacon, arXiv:2009.02823), with 4 flops
         an amplitude for the inner product of each turn and of each step's phases.
         """
-        from kernels.quantum.fusion import plan
+        from kernels.quantum.planning.fusion import plan
 
         sweeps = plan(self.circuit).sweeps
         steps = [step for sweep in sweeps for step in sweep.steps]
@@ -193,6 +193,6 @@ class CircuitSim(Workload):
 @lru_cache(maxsize=1 << 13)
 def _right_values(circuit: Circuit, angles: bytes) -> Reals:
     # kept, as every backend of a launch is checked against it: of a large circuit it takes longer than the measurement
-    from kernels.quantum import reference
+    from kernels.quantum.circuits import reference
 
     return reference.expectations(reference.simulate(circuit, np.frombuffer(angles))).numpy()

@@ -9,14 +9,14 @@ import msgspec
 
 from kernels.api import Work
 from kernels.communication.process_group import local_device
-from kernels.quantum.arrays import Reals
 from kernels.quantum.circuit_workload import CircuitSim, CircuitSimParameters
-from kernels.quantum.distributed import CHUNK_BYTES, DistributedSimulator
-from kernels.quantum.precisions import PRECISIONS
+from kernels.quantum.circuits.arrays import Reals
+from kernels.quantum.circuits.precisions import PRECISIONS
+from kernels.quantum.distributed.simulator import CHUNK_BYTES, DistributedSimulator
 
 
 class DistributedCircuitSim(CircuitSim):
-    """Ours: `kernels.quantum.distributed.DistributedSimulator`, all ranks together on one circuit after another."""
+    """Ours: `distributed.simulator.DistributedSimulator`, all ranks together on one circuit after another."""
 
     def __init__(self, parameters: CircuitSimParameters, comm: Any, device: str) -> None:
         super().__init__(parameters, comm, device)
@@ -39,7 +39,7 @@ class DistributedCircuitSim(CircuitSim):
     def work(self) -> Work:
         """What a whole state takes on one rank (`CircuitSim.work`), divided by the ranks, and what they send.
 
-        The plan says which amplitudes a rank sends and in how many messages (see `kernels.quantum.distributed_plan`),
+        The plan says which amplitudes a rank sends and in how many messages (see `distributed.plan`),
         the final sum over p ranks sends 2 (p - 1) / p of its message (Rabenseifner's algorithm).
         """
         ranks, whole = self.comm.size, super().work()

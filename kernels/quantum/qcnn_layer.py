@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from kernels.api import Backend, Kernel
 from kernels.communication.process_group import local_device
 from kernels.declaring import check_shares, growing, imported
-from kernels.quantum.arrays import Reals
 from kernels.quantum.availability import cpu_peer_missing, torch_missing
+from kernels.quantum.circuits.arrays import Reals
 from kernels.quantum.qcnn_workload import Answer, QcnnLayer, QcnnLayerParameters
 
 if TYPE_CHECKING:
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 class TorchQcnnLayer(QcnnLayer):
-    """Ours: `kernels.quantum.qcnn.QCNN` and torch's reverse mode."""
+    """Ours: `qcnn.module.QCNN` and torch's reverse mode."""
 
     def __init__(self, parameters: QcnnLayerParameters, comm: Any, device: str) -> None:
         super().__init__(parameters, comm, device)
         import torch
 
-        from kernels.quantum.qcnn import QCNN
+        from kernels.quantum.qcnn.module import QCNN
 
         place = local_device(comm, device)
         self._network = QCNN(parameters.qubits, parameters.precision, encoding=parameters.encoding).to(place)

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from kernels.quantum.arrays import Reals
-from kernels.quantum.circuit import Gate, Parameter
-from kernels.quantum.qcnn_units import layer_units, network_gates
+from kernels.quantum.circuits.arrays import Reals
+from kernels.quantum.circuits.circuit import Gate, Parameter
+from kernels.quantum.circuits.qcnn_units import layer_units, network_gates
 from kernels.quantum.qcnn_workload import Answer, QcnnLayer, QcnnLayerParameters
 
 

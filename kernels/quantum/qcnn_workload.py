@@ -10,9 +10,9 @@ import numpy as np
 from msgspec import Meta
 
 from kernels.api import Check, Parameters, Work, Workload, divide
-from kernels.quantum.arrays import Reals
-from kernels.quantum.precisions import PRECISIONS
-from kernels.quantum.qcnn_units import count_flops, layer_units
+from kernels.quantum.circuits.arrays import Reals
+from kernels.quantum.circuits.precisions import PRECISIONS
+from kernels.quantum.circuits.qcnn_units import count_flops, layer_units
 
 _TOLERANCES = {"single": 1e-5, "double": 1e-10}
 
@@ -84,7 +84,7 @@ class QcnnLayer(Workload):
 
         Where the problem is large, the gradient is compared in evenly spaced weights only.
         """
-        from kernels.quantum import qcnn_reference as reference
+        from kernels.quantum.qcnn import reference
 
         encoding = self.parameters.encoding
         right = self.answer(reference.values(self.weights, self.inputs, encoding))
@@ -104,7 +104,7 @@ class QcnnLayer(Workload):
         )
 
     def work(self) -> Work:
-        """Counted by `kernels.quantum.qcnn_units.count_flops`, on every sample's 2**n amplitudes.
+        """Counted by `circuits.qcnn_units.count_flops`, on every sample's 2**n amplitudes.
 
         The encoding takes two flops for each phase, n (n + 1) / 2 of ZZ and n of Z. It writes the states, which the
         network reads once, one sample after another if need be; for the gradient the final states are kept. The sum

@@ -54,9 +54,9 @@ def test_a_function_is_compiled_again_and_says_so_when_what_it_calls_or_a_consta
 
 
 def test_the_sources_of_a_file_are_those_it_imports_and_no_others() -> None:
-    found = compiling.sources(KERNELS / "quantum" / "compiled_adjoint.py")
+    found = compiling.sources(KERNELS / "quantum" / "loops" / "adjoint.py")
     names = {str(path.relative_to(KERNELS)) for path in found}
-    assert {"quantum/compiled_adjoint.py", "quantum/compiled.py", "quantum/lines.py"} <= names
+    assert {"quantum/loops/adjoint.py", "quantum/loops/sweep.py", "quantum/loops/lines.py"} <= names
     assert "material/lanes.py" not in names
 
 

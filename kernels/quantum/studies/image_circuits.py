@@ -7,9 +7,9 @@ from math import pi, sqrt
 import numpy as np
 import torch
 
-from kernels.quantum.circuit import Circuit, Gate, Parameter
-from kernels.quantum.reference import expectations, simulate
-from kernels.quantum.statevector import Simulator
+from kernels.quantum.circuits.circuit import Circuit, Gate, Parameter
+from kernels.quantum.circuits.reference import expectations, simulate
+from kernels.quantum.engine.statevector import Simulator
 
 QUBITS = 4
 

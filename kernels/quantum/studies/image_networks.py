@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from kernels.quantum import qcnn_reference
-from kernels.quantum.qcnn import QCNN
+from kernels.quantum.qcnn import reference as qcnn_reference
+from kernels.quantum.qcnn.module import QCNN
 from kernels.quantum.studies.image_circuits import (
     QUBITS,
     DressedCircuit,

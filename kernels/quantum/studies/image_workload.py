@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from kernels.api import Check, Figure, Work, Workload, divide
 from kernels.communication.process_group import local_device
-from kernels.quantum.qcnn import QCNN
+from kernels.quantum.qcnn.module import QCNN
 from kernels.quantum.studies.image_networks import Classifier, Convolutional, count_weights, into_reference
 from kernels.quantum.studies.image_training import History, Study, mean_loss
 from kernels.quantum.studies.quality import seed_figures, time_figures

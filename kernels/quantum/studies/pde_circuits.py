@@ -14,10 +14,10 @@ from typing import Literal
 
 import numpy as np
 
-from kernels.quantum.arrays import Reals, States
-from kernels.quantum.circuit import Circuit, Gate
-from kernels.quantum.qcnn_units import Unit, convolution, layer_units, network_gates
-from kernels.quantum.reference import expectations, simulate
+from kernels.quantum.circuits.arrays import Reals, States
+from kernels.quantum.circuits.circuit import Circuit, Gate
+from kernels.quantum.circuits.qcnn_units import Unit, convolution, layer_units, network_gates
+from kernels.quantum.circuits.reference import expectations, simulate
 
 Equation = Literal["burgers", "poisson"]
 Encoding = Literal["thesis", "tiled"]
@@ -37,7 +37,7 @@ def circuit_units(equation: Equation, encoding: Encoding) -> list[Unit]:
 def feature_map(inputs: Reals, repetitions: int) -> States:
     """States (samples, 2**qubits) of the ZZ feature map: H on all qubits, then phases, so many times over.
 
-    Havlicek et al., Nature 567, 209 (2019), on all pairs; once over it is `kernels.quantum.qcnn.QCNN.encode`. Qubit 0
+    Havlicek et al., Nature 567, 209 (2019), on all pairs; once over it is `qcnn.module.QCNN.encode`. Qubit 0
     is the most significant bit of the index.
     """
     qubits = inputs.shape[1]
@@ -68,7 +68,7 @@ def least_squares_floor(states: States, values: Reals) -> float:
 def reference_values(units: Sequence[Unit], weights: Reals, inputs: Reals, repetitions: int) -> Reals:
     """``<Z>`` of the last qubit, (samples,), by textbook gates one at a time in complex128.
 
-    It shares only the order of the units with `kernels.quantum.qcnn` and with `feature_map`.
+    It shares only the order of the units with `qcnn.module` and with `feature_map`.
     """
     qubits = inputs.shape[1]
     network = network_gates(units)

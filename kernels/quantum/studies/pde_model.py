@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from kernels.quantum.arrays import Reals
-from kernels.quantum.qcnn import QCNN
+from kernels.quantum.circuits.arrays import Reals
+from kernels.quantum.qcnn.module import QCNN
 from kernels.quantum.studies.pde_circuits import (
     Encoding,
     Equation,

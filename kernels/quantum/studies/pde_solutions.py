@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import erf
 
 from kernels.api import InputError
-from kernels.quantum.arrays import Reals
+from kernels.quantum.circuits.arrays import Reals
 
 LENGTH, DURATION = 10.0, 8.0
 ADVECTION = 0.5

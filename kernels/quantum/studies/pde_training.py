@@ -11,7 +11,7 @@ from scipy.optimize import OptimizeResult, minimize
 
 from kernels.api import Check, Figure, Work, Workload, divide
 from kernels.communication.process_group import local_device
-from kernels.quantum.precisions import PRECISIONS
+from kernels.quantum.circuits.precisions import PRECISIONS
 from kernels.quantum.studies.pde_model import PdeModel
 from kernels.quantum.studies.quality import Curve, seed_figures, time_figures
 
@@ -103,7 +103,7 @@ class QuantumPde(Workload):
     def work(self) -> Work:
         """Of the rank that evaluates loss and gradient most often; how often the optimiser does follows from the seeds.
 
-        One evaluation is counted by `kernels.quantum.qcnn.QCNN.count_flops`. It reads the encoded states once, and
+        One evaluation is counted by `qcnn.module.QCNN.count_flops`. It reads the encoded states once, and
         writes and reads the final ones.
         """
         network = self.model.network

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import strategies as st
 
-from kernels.quantum.circuit import Circuit, Gate
-from kernels.quantum.gates import KINDS
-from kernels.quantum.statevector import Simulator
+from kernels.quantum.circuits.circuit import Circuit, Gate
+from kernels.quantum.circuits.gates import KINDS
+from kernels.quantum.engine.statevector import Simulator
 
 
 @st.composite

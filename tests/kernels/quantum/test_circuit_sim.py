@@ -10,9 +10,9 @@ import pytest
 
 from kernels import registry
 from kernels.api import InputError, parse_parameters
-from kernels.quantum import reference
-from kernels.quantum.families import hardware_efficient
-from kernels.quantum.fusion import plan
+from kernels.quantum.circuits import reference
+from kernels.quantum.circuits.families import hardware_efficient
+from kernels.quantum.planning.fusion import plan
 
 KERNEL = registry.load("circuit_sim")
 

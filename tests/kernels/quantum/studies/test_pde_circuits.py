@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels.quantum import QCNN
-from kernels.quantum.qcnn_units import layer_units
+from kernels.quantum.circuits.qcnn_units import layer_units
 from kernels.quantum.studies.pde_circuits import circuit_units, feature_map, least_squares_floor, reference_values
 
 

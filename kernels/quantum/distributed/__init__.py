@@ -1,0 +1,1 @@
+"""One state vector over MPI ranks."""

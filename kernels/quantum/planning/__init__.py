@@ -1,0 +1,1 @@
+"""How a circuit becomes sweeps, which pass the state through memory once."""

@@ -1,0 +1,1 @@
+"""The quantum convolutional network as a module of torch."""
