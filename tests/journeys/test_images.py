@@ -124,6 +124,14 @@ def test_an_image_runs_on_as_many_ranks_as_its_launcher_starts(launcher: list[st
     assert len(record.rank_median_s) == 2
 
 
+def test_ranks_that_do_not_find_each_other_measure_nothing() -> None:
+    command = ["srun", "--mpi=none", "--nodes=2", "--ntasks-per-node=1", "apptainer", "run", NOTHING]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, cwd="/")
+    assert done.returncode == 1
+    assert "asked for 2 ranks (SLURM_STEP_NUM_TASKS), but MPI counted 1" in done.stderr
+    assert done.stdout == ""
+
+
 def test_an_image_explains_itself() -> None:
     told = subprocess.run(["apptainer", "run-help", ALLREDUCE], capture_output=True, text=True, timeout=60).stdout
     for word in ("allreduce", "--set", "srun", "mpiexec"):
