@@ -19,8 +19,9 @@ from kernels.compiling import numba
 
 Floats = NDArray[np.float64]
 
-# working sets of a thread, in bytes: from the first-level cache to beyond what caches usually keep
-SIZES_BYTES = tuple(4**power for power in range(7, 15))
+# working sets of a thread, in bytes: from the first-level cache to beyond what caches usually keep; closer together
+# where the last cache usually ends, since a set between two sizes is given the smaller one's rate
+SIZES_BYTES = (*(4**power for power in range(7, 13)), 1 << 25, 1 << 26, 1 << 28)
 # the first finds the caches cold, and on a busy machine only some are left alone
 _TRIALS = 3
 # moved in one of them, so that it takes about a millisecond
