@@ -83,6 +83,9 @@ def script(folder: Path, plan: JobPlan) -> str:
     for path in (folder, Path.cwd()):
         if any(ord(letter) < 32 for letter in str(path)):
             raise InputError(f"{str(path)!r}: a path with a line break cannot stand in a batch script")
+    if "\\" in str(folder):
+        # Slurm takes them out of the name of a log, however they are quoted
+        raise InputError(f"{folder}: Slurm can write no log into a path with a backslash; name another with --results")
     ranks = max(launch.scale.ranks_per_node for launch in plan.launches)
     # as many as the case that needs most, not as one of most ranks and most threads would
     cores = max(launch.scale.ranks_per_node * launch.scale.threads for launch in plan.launches)

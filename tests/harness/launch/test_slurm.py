@@ -35,9 +35,11 @@ HOSTILE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\
     ]
 )
 WORD = st.from_regex(r"[A-Za-z0-9_.,:+/@%=\[\]&|*()~-]{1,20}", fullmatch=True)
-# a path cannot hold a slash within a name, and a script refuses line breaks in paths
+# a path cannot hold a slash within a name, and a script refuses line breaks and backslashes in paths
 NAME = HOSTILE.filter(
-    lambda text: text not in ("", ".", "..") and "/" not in text and not any(ord(letter) < 32 for letter in text)
+    lambda text: (
+        text not in ("", ".", "..") and not set(text) & {"/", "\\"} and not any(ord(letter) < 32 for letter in text)
+    )
 ).filter(lambda text: len(text.encode()) < 200)
 
 # stands for the interpreter: says what it was called with, word by word, after the modules that were loaded
@@ -86,9 +88,9 @@ def test_hostile_paths_values_and_modules_arrive_as_they_are(name: str, value: s
         assert {path.name for path in Path(home).iterdir()} == {name, "bin"}
 
 
-@pytest.mark.parametrize("letter", ["\n", "\r", "\t", "\x1b"])
+@pytest.mark.parametrize("letter", ["\n", "\r", "\t", "\x1b", "\\"])
 def test_a_path_that_no_script_can_hold_is_refused(tmp_path: Path, letter: str) -> None:
-    with pytest.raises(InputError, match="cannot stand in a batch script"):
+    with pytest.raises(InputError, match=r"cannot stand in a batch script|with a backslash"):
         slurm.script(tmp_path / f"a{letter}touch canary", make_plan(tmp_path, Site()))
 
 
