@@ -1,4 +1,4 @@
-"""Slurm: asking for jobs and learning what became of them. The only file that knows its commands and words."""
+"""Slurm: asking for jobs, learning what became of them, ending them. The only file by which sweeps speak with it."""
 
 from __future__ import annotations
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 from rich.console import Console, Group
 from rich.text import Text
@@ -14,12 +15,21 @@ from harness.present import render, units
 from harness.present.naming import CaseNames
 
 
-def render_status(tables: Iterable[ScalingTable], jobs: list[dict[str, object]], format_: str) -> str:
-    """For people a line a sweep, the jobs under way, and each case that is not done and why; for programs the cases."""
+def render_status(
+    tables: Iterable[ScalingTable],
+    jobs: list[dict[str, object]],
+    format_: str,
+    in_jobs: Mapping[tuple[str, str], tuple[str, str]] = MappingProxyType({}),
+) -> str:
+    """For people a line a sweep, the jobs under way, and each case that is not done and why; for programs the cases.
+
+    ``in_jobs`` are number and state of the job that has a case before it, by sweep and case id.
+    """
     tables = list(tables)
     if format_ != "text":
         rows = [(row, names) for table in tables for names in [CaseNames(table.rows)] for row in table.rows]
-        return render.rows([_case_row(row) | names.columns(row, format_) for row, names in rows], format_)
+        told = [_case_row(row) | _job_columns(row, in_jobs) | names.columns(row, format_) for row, names in rows]
+        return render.rows(told, format_)
     parts = [render.rows([_sweep_row(table) for table in tables], format_)]
     if jobs:
         parts.append(render.rows(jobs, format_, title="jobs", group_by="sweep"))
@@ -87,6 +97,11 @@ def _sweep_row(table: ScalingTable) -> dict[str, object]:
         "wrong": sum(row.check_passed is False for row in table.rows),
         "damaged_files": len(table.damages),
     }
+
+
+def _job_columns(row: TableRow, in_jobs: Mapping[tuple[str, str], tuple[str, str]]) -> dict[str, object]:
+    number, state = in_jobs.get((row.sweep, row.case_id), ("", ""))
+    return {"job": number, "job_state": state}
 
 
 def _case_row(row: TableRow) -> dict[str, object]:

@@ -21,18 +21,24 @@ def status(names: tuple[str, ...], results: Path, format_: str) -> int:
     """Print what is measured, failed and missing, and each job that waits or runs."""
     chosen = names or open_results(results).sweep_names()
     damages: list[object] = []
-    jobs: list[dict[str, object]] = []
+    active: list[tuple[Job, slurm.JobState]] = []
     for name in chosen:
         try:
-            jobs += _job_rows(results, name)
+            active += _active(results, name)
         except InputError as error:
             damages.append(error)
     tables = [tabulate.make_table(results, name) for name in chosen]
-    click.echo(status_view.render_status(tables, jobs, format_))
+    jobs = [_job_row(results, job, state) for job, state in active]
+    in_jobs = {
+        (job.plan.sweep, case.id): (job.ticket.job_id, state.state.lower())
+        for job, state in active
+        for _, case in job.runs()
+    }
+    click.echo(status_view.render_status(tables, jobs, format_, in_jobs))
     return judge(tables, damages)
 
 
-def _job_rows(results: Path, name: str) -> list[dict[str, object]]:
+def _active(results: Path, name: str) -> list[tuple[Job, slurm.JobState]]:
     """The jobs of a sweep that are not over; those that are leave rows in the table instead.
 
     Raises `InputError` when the plan of one is damaged.
@@ -40,7 +46,7 @@ def _job_rows(results: Path, name: str) -> list[dict[str, object]]:
     # a damaged plan is told whatever the scheduler says
     open_jobs(results, name)
     try:
-        return [_job_row(results, job, state) for job, state in cluster.active(results, name)]
+        return cluster.active(results, name)
     except slurm.SchedulerDown as error:
         say(f"jobs are left out: {error}")
         return []

@@ -308,6 +308,9 @@ def test_a_job_cancelled_before_it_starts_is_told(scalemark: Scalemark) -> None:
     assert scalemark(*command, "--detach").returncode == 0
     waiting = scalemark("status", "s")
     assert "pending" in waiting.stdout
+    (row,) = ask("status", "s")
+    assert (row["status"], row["job_state"]) == ("missing", "pending")
+    assert row["job"] in own_jobs()
     assert ahead(command) == set()
     subprocess.run(["scancel", *(job for job in own_jobs() if job != blocker), blocker], check=True)
     wait_until(lambda: not own_jobs())

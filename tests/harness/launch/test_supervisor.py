@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from harness.case import Case, CaseGroup, Scale, SweepFile, expand
+from harness.launch import image
 from harness.launch.launchers import Launcher, Mpiexec, launcher_here
 from harness.launch.observer import Observer, Silence
 from harness.launch.plan import Launch
@@ -97,13 +98,21 @@ class Sleepy(Mpiexec):
         return ["sh", "-c", 'sleep 7; exec "$@"', "sh", *super().command(scale, program)]
 
 
-def test_an_image_that_is_no_longer_what_was_asked_for_is_a_failure(tmp_path: Path) -> None:
-    image = tmp_path / "faulty.sif"
-    image.write_bytes(bytes(200))
-    stack = Stack(name="faulty.sif", sha256="0" * 64, path=str(image))
-    run = measure(tmp_path, 1, stack=stack)["none", 0]
-    assert (run.status, run.stack.sha256) == ("failed", stack.sha256)
-    assert "not an Apptainer image" in run.message
+def test_an_image_that_is_no_longer_what_was_asked_for_is_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # reading labels takes Apptainer, which has tests of its own
+    monkeypatch.setattr(image, "read_labels", lambda path: {})
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    path = tmp_path / "faulty.sif"
+    path.write_bytes(b"\0" * 32 + b"SIF_MAGIC" + b"\0" * 200)
+    stack = Stack(name=path.name, sha256=image.inspect(path).sha256, path=str(path))
+    for content, words in [(b"\0" * 32 + b"SIF_MAGIC" + b"\0" * 201, "the image has changed"), (b"", "no SIF header")]:
+        path.write_bytes(content)
+        run = measure(tmp_path / words, 1, stack=stack)["none", 0]
+        assert (run.status, run.stack.sha256) == ("failed", stack.sha256)
+        assert words in run.message
+        assert not (tmp_path / words / "launches").exists()
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
