@@ -139,14 +139,18 @@ def follow(jobs: list[Job], observer: Observer) -> None:
     """Wait until the jobs are over, telling the observer what happens. A scheduler that is down is waited for."""
     readers = {job.folder: job.progress() for job in jobs}
     cases = {job.folder: {case.id: case for _, case in job.runs()} for job in jobs}
-    observer.planned(sum(len(list(job.runs())) for job in jobs))
+    left = {job.folder: len(list(job.runs())) for job in jobs}
+    observer.planned(sum(left.values()))
     pause_s = _FIRST_POLL_S
     waiting = list(jobs)
     while waiting:
         over = _over(waiting)
-        if any([_tell(readers[job.folder], cases[job.folder], observer) for job in waiting]):
-            # where something happens, the end may be near
-            pause_s = _FIRST_POLL_S
+        for job in waiting:
+            ended = _tell(readers[job.folder], cases[job.folder], observer)
+            left[job.folder] -= ended
+            if ended and left[job.folder] <= 0:
+                # it has nothing left to do
+                pause_s = _FIRST_POLL_S
         for job, state in over:
             for case, record in settle(job, state):
                 observer.run_ended(case, record.status, record.message)
@@ -206,15 +210,15 @@ def _over(jobs: list[Job]) -> list[tuple[Job, slurm.JobState]]:
         return []
 
 
-def _tell(reader: LineReader[Step], cases: dict[str, Case], observer: Observer) -> bool:
-    """Pass on what a job has told since the last time; whether it has told anything."""
+def _tell(reader: LineReader[Step], cases: dict[str, Case], observer: Observer) -> int:
+    """Pass on what a job has told since the last time; returns how many runs have ended."""
     steps = reader.read()
     for step in steps:
         if step.status is None:
             observer.run_started(cases[step.case_id], step.message)
         else:
             observer.run_ended(cases[step.case_id], step.status, step.message)
-    return bool(steps)
+    return sum(step.status is not None for step in steps)
 
 
 def _begun(job: Job) -> set[str]:
