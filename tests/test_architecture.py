@@ -13,29 +13,31 @@ ROOT = Path(__file__).parent.parent
 # a room may import itself and these; rooms are named by their longest prefix
 ARROWS = {
     "kernels": {"kernels"},
-    "harness.lifetime": set(),
+    "harness.system": {"kernels.api"},
     "harness.statistics": set(),
     "harness.case": {"kernels.api", "kernels.explain", "kernels.registry"},
     "harness.store": {"harness.case", "kernels"},
     "harness.measure": {
-        "harness.case", "harness.lifetime", "harness.store", "harness.statistics", "kernels.api",
+        "harness.case", "harness.system", "harness.store", "harness.statistics", "kernels.api",
         "kernels.calibration", "kernels.registry",
     },
-    "harness.launch": {"harness.case", "harness.lifetime", "harness.store", "kernels"},
+    "harness.images": {"harness.case", "harness.store", "harness.system", "kernels"},
+    "harness.launch": {"harness.case", "harness.images", "harness.store", "harness.system", "kernels"},
     "harness.analyse": {
         "harness.case", "harness.store", "harness.statistics", "kernels.api", "kernels.calibration.limits",
         "kernels.explain", "kernels.registry",
     },
     "harness.doctor": {
-        "harness.case", "harness.launch", "harness.measure.clock", "harness.measure.energy", "harness.store", "kernels",
+        "harness.case", "harness.images", "harness.launch", "harness.measure.clock", "harness.measure.energy",
+        "harness.store", "kernels",
     },
     "harness.present": {
         "harness.analyse", "harness.case", "harness.doctor", "harness.store", "harness.statistics", "kernels.api",
         "kernels.registry",
     },
     "harness.workflow": {
-        "harness.analyse", "harness.case", "harness.doctor", "harness.launch", "harness.present", "harness.store",
-        "kernels.api", "kernels.registry",
+        "harness.analyse", "harness.case", "harness.doctor", "harness.images", "harness.launch", "harness.present",
+        "harness.store", "kernels.api", "kernels.registry",
     },
     "harness.cli": {"harness.workflow", "harness.present", "kernels.api"},
 }  # fmt: skip

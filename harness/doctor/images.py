@@ -12,9 +12,9 @@ from pathlib import Path
 from harness.doctor import trial
 from harness.doctor.finding import Area, Finding, Severity, in_gb
 from harness.doctor.tree import read_number
-from harness.launch import image
-from harness.launch.container import gpu_options
-from harness.launch.stacks import open_image
+from harness.images import image
+from harness.images.container import gpu_options
+from harness.images.stacks import open_image
 from harness.store.record import Stack
 from kernels.api import InputError
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from harness.doctor import trial
 from harness.doctor.finding import Area, Finding
 from harness.doctor.slurm import mpi_types
+from harness.images.stacks import open_image
 from harness.launch import cluster, slurm
 from harness.launch.jobs import LOG, SCRIPT, Job
 from harness.launch.plan import Launch
 from harness.launch.site import Site
-from harness.launch.stacks import open_image
 from harness.store.record import Stack
 from kernels.api import InputError
 

@@ -193,6 +193,7 @@ def settle(job: Job, state: slurm.JobState) -> list[tuple[Case, Record]]:
                 pair=launch.pair,
             ),
             status=status,
+            synchronisation=plan.synchronisation,
             message=f"{sentence} {when} ({where})",
             ended=utc_now(),
         )

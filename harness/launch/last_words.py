@@ -6,7 +6,7 @@ import re
 import signal
 from pathlib import Path
 
-from harness.launch.processes import describe_exit
+from harness.system.processes import describe_exit
 
 _LINES = 3
 # MPICH ("(signal 11)") and Open MPI ("exited on signal 11") tell a signal's number, Slurm tells its meaning

@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from harness.launch.holding import hold
 from harness.launch.launchers import launcher_here
 from harness.launch.observer import Observer
 from harness.launch.plan import Launch
 from harness.launch.supervisor import Setting, clear_interrupted, run_launch
 from harness.store.write import runs_folder
+from harness.system.holding import hold
 
 
 def run_launches(launches: list[Launch], setting: Setting, observer: Observer) -> None:

@@ -15,7 +15,8 @@ import msgspec
 from msgspec import Struct
 
 from harness.case import Case, Synchronisation
-from harness.launch import checkout, container, image, processes
+from harness.images import container, image
+from harness.launch import checkout
 from harness.launch.last_words import last_words, tells_of_memory
 from harness.launch.launchers import Launcher, mpi_environment
 from harness.launch.observer import Observer
@@ -24,6 +25,7 @@ from harness.launch.watch import Watch, attend
 from harness.store.launch_folder import PLAN, LaunchPlan, PlannedRun, read_plan, write_plan
 from harness.store.record import LaunchInfo, Record, Stack, Status, utc_now
 from harness.store.write import write_record
+from harness.system import processes
 from kernels.api import InputError
 
 _LOG = "output.log"
@@ -205,6 +207,7 @@ def _write_failure(results: Path, plan: LaunchPlan, index: int, status: Status, 
             launch=launch,
             status=status,
             message=message,
+            synchronisation=plan.synchronisation,
             ended=utc_now(),
         ),
     )

@@ -7,11 +7,11 @@ import subprocess
 import time
 from pathlib import Path
 
-from harness.launch import processes
 from harness.launch.launchers import Launcher
 from harness.launch.observer import Observer
 from harness.store.launch_folder import Event, EventReader, PlannedRun
 from harness.store.record import Status
+from harness.system import processes
 
 _POLL_S = 0.02
 # after the last record is written there is only MPI to shut down

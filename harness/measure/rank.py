@@ -15,11 +15,11 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.lifetime import die_with
 from harness.measure.hearing import hear
 from harness.measure.placement import place
 from harness.measure.shared_memory import take_names_away
 from harness.measure.world import start_mpi
+from harness.system.lifetime import die_with
 
 if TYPE_CHECKING:
     from harness.measure.case_run import Circumstances

@@ -10,8 +10,8 @@ import msgspec
 from msgspec import Struct
 
 from harness.case import Case, Sweep
+from harness.images.stacks import BARE, find_stacks, names_stack
 from harness.launch import checkout, plan
-from harness.launch.stacks import BARE, find_stacks, names_stack
 from harness.store import source_code
 from harness.store.record import RunKey, Stack
 from harness.workflow.codes import say

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from harness.launch import build as images
-from harness.launch import image, recipes
-from harness.launch.image_build import BuildError
-from harness.launch.recipes import Source
+from harness.images import build as images
+from harness.images import image, recipes
+from harness.images.image_build import BuildError
+from harness.images.recipes import Source
 from harness.present import render
 from harness.store.source_code import ROOT
 from harness.workflow.codes import BAD_ANSWER, DONE, say

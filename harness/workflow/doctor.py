@@ -9,9 +9,9 @@ import click
 
 from harness.doctor.examinations import choose
 from harness.doctor.finding import conduct
-from harness.launch.image import image_folder
+from harness.images.image import image_folder
+from harness.images.stacks import AUTO, BARE
 from harness.launch.site import load_site
-from harness.launch.stacks import AUTO, BARE
 from harness.present import diagnosis
 from harness.workflow.codes import BAD_ANSWER, DONE
 from kernels import registry

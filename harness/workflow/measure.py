@@ -11,10 +11,10 @@ import click
 from msgspec import Struct
 
 from harness.case import Case, CaseGroup, Device, Sweep, SweepFile, expand
+from harness.images.stacks import find_stacks
 from harness.launch import cluster, local, plan, selection
 from harness.launch.jobs import SCRIPT, Job
 from harness.launch.site import Site, load_site
-from harness.launch.stacks import find_stacks
 from harness.launch.supervisor import Setting
 from harness.present import progress
 from harness.present import status as status_view

@@ -158,7 +158,7 @@ def test_bare_and_image_stand_side_by_side(scalemark: Scalemark) -> None:
 
 def test_ranks_in_an_image_see_no_home_and_alone_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from harness.case import Scale
-    from harness.launch import container
+    from harness.images import container
 
     stack = Stack(name="allreduce.sif", sha256="0" * 64, path=ALLREDUCE)
     monkeypatch.chdir(tmp_path)

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from harness.case import Case, CaseGroup, Scale, SweepFile, expand
-from harness.launch import image
+from harness.images import image
 from harness.launch.launchers import Launcher, Mpiexec, launcher_here
 from harness.launch.observer import Observer, Silence
 from harness.launch.plan import Launch

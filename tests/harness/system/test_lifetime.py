@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-PROGRAM = "import sys; from harness.lifetime import die_with; die_with(int(sys.argv[1])); print('alive')"
+PROGRAM = "import sys; from harness.system.lifetime import die_with; die_with(int(sys.argv[1])); print('alive')"
 
 
 @pytest.mark.parametrize(

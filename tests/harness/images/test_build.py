@@ -12,16 +12,16 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from harness.launch import image, recipes
-from harness.launch.build import advance, build
-from harness.launch.image_build import BuildError
+from harness.images import image, recipes
+from harness.images.build import advance, build
+from harness.images.image_build import BuildError
 from kernels.api import InputError
 
 PROJECT = Path(__file__).parents[3]
 BUILD = """
 import sys
 from pathlib import Path
-from harness.launch.build import build
+from harness.images.build import build
 build(["nothing"], Path(sys.argv[1]), Path(sys.argv[2]), "mirror", lambda name, line: print(name, line, flush=True))
 """
 

@@ -1,6 +1,6 @@
 import pytest
 
-from harness.launch.holding import hold
+from harness.system.holding import hold
 from kernels.api import InputError
 
 

@@ -18,10 +18,11 @@ from pathlib import Path
 
 import msgspec
 
-from harness.launch import host_loan, image, processes
-from harness.launch.image import BuildReport
-from harness.launch.recipes import Recipe, Source
+from harness.images import host_loan, image
+from harness.images.image import BuildReport
+from harness.images.recipes import Recipe, Source
 from harness.store.write import write_atomic
+from harness.system import processes
 
 # packs and unpacks several times faster than the default gzip, to the same size
 _SQUASHFS = "-comp zstd -Xcompression-level 1"

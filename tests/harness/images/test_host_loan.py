@@ -2,7 +2,7 @@ import configparser
 
 import pytest
 
-from harness.launch import host_loan
+from harness.images import host_loan
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.launch import recipes
+from harness.images import recipes
 from harness.store.record import SCHEMA
 from kernels import registry
 from kernels.api import InputError, parse_parameters

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from harness.lifetime import die_with
+from harness.system.lifetime import die_with
 
 _GRACE_S = 3.0
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from harness.launch.container import mount
+from harness.images.container import mount
 
 _INSIDE = Path("/mnt")
 _KEYS = ("index-url", "extra-index-url", "find-links", "trusted-host", "proxy", "timeout", "retries")

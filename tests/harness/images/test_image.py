@@ -4,9 +4,9 @@ import struct
 import msgspec
 import pytest
 
-from harness.launch import image
-from harness.launch.build import finished
-from harness.launch.image import BuildReport, ImageInfo
+from harness.images import image
+from harness.images.build import finished
+from harness.images.image import BuildReport, ImageInfo
 from harness.store.record import SCHEMA
 from kernels.api import InputError
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import psutil
 
-from harness.launch import image, recipes
-from harness.launch.holding import hold
-from harness.launch.image import BuildReport
-from harness.launch.image_build import WORK_PREFIX, ImageBuild, Progress, Step
-from harness.launch.recipes import Recipe, Source
+from harness.images import image, recipes
+from harness.images.image import BuildReport
+from harness.images.image_build import WORK_PREFIX, ImageBuild, Progress, Step
+from harness.images.recipes import Recipe, Source
+from harness.system.holding import hold
 from kernels.api import InputError
 
 _POLL_S = 0.1

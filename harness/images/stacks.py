@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.case import Case
-from harness.launch import image
+from harness.images import image
 from harness.store.record import Stack
 from kernels.api import InputError
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from harness.case import Scale
-from harness.launch.image import find_apptainer
+from harness.images.image import find_apptainer
 from harness.store.record import Stack
 
 # where an image keeps the suite's code; a checkout bound over it is the code that runs

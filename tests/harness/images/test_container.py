@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.case import Scale
-from harness.launch import container
+from harness.images import container
 from harness.store.record import Stack
 
 STACK = Stack(name="nothing.sif", sha256="0" * 64, path="/images/nothing.sif")
