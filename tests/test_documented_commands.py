@@ -36,7 +36,7 @@ def shown() -> Iterator[Any]:
 
 def parse(line: str) -> click.Context:
     name, *arguments = shlex.split(line)
-    context = click.Context(cli, info_name="scalemark")
+    context = click.Context(cli, info_name="scalemark", **cli.context_settings)
     command = cli.get_command(context, name)
     assert command is not None, f"no command {name}"
     while isinstance(command, click.Group) and arguments:
