@@ -104,7 +104,7 @@ def _gpu_missing(device: str) -> str | None:
 
 KERNEL = Kernel(
     name="calibrate",
-    version=2,
+    version=3,
     summary="what the machine can do at best: memory, caches, matrices, links, files; the limits of all others",
     parameters=CalibrateParameters,
     backends={
