@@ -127,13 +127,13 @@ class Grid(Strategy):
         return self.count_work(self.samples, sent_bytes, messages, passes=4 if self.parameters.recompute else 3)
 
     def figures(self, step_s: float) -> list[Figure]:
-        """Of a pipeline first the share of its time in which ranks did not compute.
+        """Of a pipeline first the share of its time in which ranks had nothing to do.
 
-        The bubble is 1 - the mean over stages of their computing time / the time from the first micro-batch in to the
-        last one out, which leaves out the update. ``bubble_expected`` is what equal stages and free communication would
-        have, ``bubble_calibrated`` what free communication would with the times that the stages' actions took. Both
-        that are measured are medians over steps; ``bubble_quickest`` is the median of the quickest quarter, which other
-        work on the machine disturbed least.
+        The bubble is 1 - the mean over stages of their busy time / the time from the first micro-batch in to the last
+        one out, which leaves out the update; receiving and sending keep a stage busy. It is a median over steps,
+        ``bubble_quickest`` that of the quickest quarter, which other work on the machine disturbed least.
+        ``bubble_expected`` is what stages of equal actions would have, ``bubble_calibrated`` what they have if each
+        action always takes its median over steps.
         """
         figures = super().figures(step_s)
         if self.stages > 1:
@@ -148,20 +148,20 @@ class Grid(Strategy):
         return figures
 
     def _bubbles(self) -> tuple[float, float, float]:
-        """Of this rank's replica: of all steps, of the quickest quarter, and of all as calibrated."""
+        """Of this rank's replica: of all steps, of the quickest quarter, and of the actions' medians."""
         actions = [self.schedule(stage, self.stages, self.count_micro_batches()) for stage in range(self.stages)]
-        found = []
-        for stages in zip(*self.pipeline_comm.allgather(self._pipeline_s), strict=True):
-            actions_s, runs_s = zip(*stages, strict=True)
-            busy_s = sum(map(sum, actions_s)) / self.stages
-            # a way back ends where the way forward began, so that no rank that came early has its waiting counted
-            whole_s = runs_s[0] if self.sends_gradients else max(runs_s)
-            free_s = schedules.replay(actions, list(actions_s), self.sends_gradients)
-            found.append((whole_s, 1 - busy_s / whole_s, 1 - busy_s / free_s))
-        found.sort()
-        _, measured, calibrated = np.median(found, axis=0)
-        quickest = np.median([bubble for _, bubble, _ in found[: -(-len(found) // 4)]])
-        return float(measured), float(quickest), float(calibrated)
+        stages = self.pipeline_comm.allgather(self._pipeline_s)
+        # [stages, steps, actions] and [stages, steps]
+        actions_s = np.array([[actions_s for actions_s, _ in steps] for steps in stages])
+        runs_s = np.array([[run_s for _, run_s in steps] for steps in stages])
+        # a way back ends where the way forward began, so that no rank that came early has its waiting counted
+        whole_s = runs_s[0] if self.sends_gradients else runs_s.max(axis=0)
+        measured = 1 - actions_s.sum(axis=2).mean(axis=0) / whole_s
+        quickest = np.argsort(whole_s)[: -(-len(whole_s) // 4)]
+        typical_s = np.median(actions_s, axis=1)
+        replayed_s = schedules.replay(actions, typical_s.tolist(), self.sends_gradients)
+        calibrated = 1 - typical_s.sum(axis=1).mean() / replayed_s
+        return float(np.median(measured)), float(np.median(measured[quickest])), float(calibrated)
 
     def sent_bytes(self) -> float:
         """As its pipeline counted them, and the sum over replicas."""

@@ -116,7 +116,8 @@ class Pipeline:
 
     ``sizes`` are the micro-batches' samples; ``width`` numbers a sample pass between stages, float32. Where
     ``gradients`` do not travel (local learning) every stage starts its way back by itself. After `run`,
-    ``actions_s`` is how long each action computed, of the ``run_s`` that all took, and ``sent_bytes`` what was sent.
+    ``actions_s`` is how long each action kept the stage busy, from when what it needs had come to when its result was
+    on its way, of the ``run_s`` that all took, and ``sent_bytes`` what was sent.
     """
 
     def __init__(self, comm: Any, stage: Stage, sizes: list[int], width: int, gradients: bool = True) -> None:
@@ -124,7 +125,7 @@ class Pipeline:
         self.run_s = 0.0
         self.sent_bytes = 0
         self._comm = comm
-        self._stage = stage
+        self.stage = stage
         self._sizes = sizes
         self._width = width
         self._before = comm.rank - 1 if comm.rank > 0 else None
@@ -139,37 +140,41 @@ class Pipeline:
         self.sent_bytes = 0
         loss = torch.zeros(())
         for direction, index in actions:
+            source = self._source(direction)
+            if source is not None:
+                # nothing is done here but to wait: receiving, below, is work
+                self._comm.Probe(source)
+            busy = time.perf_counter()
+            arrived = None if source is None else self._receive(source, index)
             if direction == "forward":
-                result = self._forward(index, inputs)
+                result = self._forward(index, inputs[index] if arrived is None else arrived)
                 loss = loss + result if self._after is None else loss
             else:
-                self._backward(index)
+                self._backward(index, arrived)
+            self.actions_s.append(time.perf_counter() - busy)
         for request, _ in self._under_way:
             request.Wait()
         self._under_way.clear()
         self.run_s = time.perf_counter() - start
         return loss
 
-    def _forward(self, index: int, inputs: list[Tensor]) -> Tensor:
-        values = inputs[index] if self._before is None else self._receive(self._before, index)
+    def _source(self, direction: str) -> int | None:
+        """The rank that an action waits for, if it waits for one."""
+        if direction == "forward":
+            return self._before
+        return self._after if self._gradients else None
+
+    def _forward(self, index: int, values: Tensor) -> Tensor:
         values.requires_grad_(self._before is not None and self._gradients)
-        result = self._computed(self._stage.forward, index, values)
+        result = self.stage.forward(index, values)
         if self._after is not None:
             self._send(result, self._after)
         return result
 
-    def _backward(self, index: int) -> None:
-        travels = self._gradients and self._after is not None
-        arrived = self._receive(self._after, index) if travels else None
-        gradient = self._computed(self._stage.backward, index, arrived)
+    def _backward(self, index: int, arrived: Tensor | None) -> None:
+        gradient = self.stage.backward(index, arrived)
         if self._gradients and self._before is not None:
             self._send(gradient, self._before)
-
-    def _computed(self, action: Callable[..., Any], *arguments: Any) -> Any:
-        start = time.perf_counter()
-        result = action(*arguments)
-        self.actions_s.append(time.perf_counter() - start)
-        return result
 
     def _send(self, values: Tensor, rank: int) -> None:
         """Start sending; the next micro-batch does not wait for the neighbour to be ready for this one."""
@@ -177,7 +182,7 @@ class Pipeline:
         self._under_way.append((self._comm.Isend(values.numpy(), rank), values))
         self.sent_bytes += values.nbytes
 
-    def _receive(self, rank: int | None, index: int) -> Tensor:
+    def _receive(self, rank: int, index: int) -> Tensor:
         values = torch.empty(self._sizes[index], self._width)
         self._comm.Recv(values.numpy(), rank)
         return values
