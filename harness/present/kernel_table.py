@@ -16,6 +16,9 @@ from harness.present.columns import GAP, Cell, Column, fit, lists_figures, make_
 from harness.present.naming import differs
 from harness.present.remarks import MARK, complaints, constants, footnotes, headlines, laws, legend, list_figures
 
+# no screen shows more at once
+_WIDEST_TERMINAL = 500
+
 
 class KernelTables:
     """Everything that sweeps measured, as a rich renderable: it is told its width when it is drawn."""
@@ -55,7 +58,8 @@ class KernelTables:
             yield Text(legend(shown), style="dim")
         if left_out:
             more = units.counted(len(left_out), "more column")
-            yield Text(f"{more} in a wider terminal (COLUMNS={wanted}) and in --format csv", style="dim")
+            wider = f"in a wider terminal (COLUMNS={wanted}) and " if wanted <= _WIDEST_TERMINAL else ""
+            yield Text(f"{more} {wider}in --format csv", style="dim")
 
 
 def _title(kernel: str, table: ScalingTable, rows: Sequence[TableRow]) -> Text:

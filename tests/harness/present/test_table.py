@@ -166,6 +166,11 @@ def test_columns_without_room_are_counted_and_the_width_that_they_take_is_told_r
     assert "1 more column " in draw(make_row(), width=wanted - 1)
 
 
+def test_no_width_is_asked_for_that_no_terminal_has(make_row, draw):
+    last = draw(make_row(figures={"histogram": "12 " * 300}, figure_units={"histogram": ""}), width=300).splitlines()[-1]
+    assert last.rstrip() == "1 more column in --format csv"
+
+
 def test_the_legend_explains_the_columns_that_are_shown_and_no_others(make_row, draw):
     legend = draw(make_row(), width=200).splitlines()[-1]
     assert legend.startswith("median: ")
