@@ -81,6 +81,9 @@ def figure(value: float | str | None, unit: str) -> str:
         return duration(value)
     if unit in _PREFIXED:
         return quantity(value, unit)
+    # a count; up to 1 it may as well be a share
+    if not unit and 1 < value < 1e6 and float(value).is_integer():
+        return f"{value:.0f}"
     return f"{significant(value)} {unit}".rstrip()
 
 

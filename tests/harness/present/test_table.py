@@ -167,7 +167,8 @@ def test_columns_without_room_are_counted_and_the_width_that_they_take_is_told_r
 
 
 def test_no_width_is_asked_for_that_no_terminal_has(make_row, draw):
-    last = draw(make_row(figures={"histogram": "12 " * 300}, figure_units={"histogram": ""}), width=300).splitlines()[-1]
+    row = make_row(figures={"histogram": "12 " * 300}, figure_units={"histogram": ""})
+    last = draw(row, width=300).splitlines()[-1]
     assert last.rstrip() == "1 more column in --format csv"
 
 

@@ -59,6 +59,8 @@ def test_parameter(name, value, said):
         (3.2e9, "B/s", "3.20 GB/s"),
         (0.9876, "", "0.988"),
         (12.0, "%", "12.0 %"),
+        (18.0, "", "18"),
+        (1.0, "", "1.00"),
         (1e-3, "s", "1.00 ms"),
         ("dropped", "", "dropped"),
         (None, "B/s", "not a number"),
