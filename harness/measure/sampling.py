@@ -24,6 +24,8 @@ _MOST_SAMPLES = 20_000
 _MOST_RANK_TIMES = 4_000_000
 _FEWEST_WARMUPS = 2
 _MOST_WARMUPS = 200
+# a step this long, such as a whole training, is warm before it ends
+_WARM_AFTER_S = 30.0
 
 
 class Sampling(Struct, frozen=True, kw_only=True):
@@ -95,14 +97,15 @@ def _summarise(chunk: Chunk, warmup_s: list[float], stopping: Stopping, window: 
 
 
 def _warm_up(workload: Workload, comm: Any, sampling: Sampling, synchroniser: Synchroniser) -> list[float]:
-    """Steps until caches, clocks and allocators have settled: a tenth of the budget, and at least two."""
+    """Steps until caches, clocks and allocators have settled: a tenth of the budget, and two unless one is long."""
     warmup_s: list[float] = []
     enough = False
     while not enough:
         chunk = synchroniser.warm_up(workload)
         warmup_s += chunk.samples_s.tolist() if chunk is not None else []
         settled = sum(warmup_s) > sampling.budget_s / 10 or len(warmup_s) >= _MOST_WARMUPS
-        enough = comm.bcast(settled and len(warmup_s) >= _FEWEST_WARMUPS)
+        several = len(warmup_s) >= _FEWEST_WARMUPS or sum(warmup_s) > _WARM_AFTER_S
+        enough = comm.bcast(settled and several)
     return warmup_s
 
 

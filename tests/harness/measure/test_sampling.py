@@ -118,6 +118,12 @@ def test_slow_first_steps_stay_in_the_warm_up(clock: Clock) -> None:
     assert samples.samples_s == pytest.approx([1e-3] * len(samples.samples_s))
 
 
+def test_a_step_as_long_as_a_training_warms_up_once(clock: Clock) -> None:
+    _, samples = sample(clock, [60.0, 59.0], budget_s=1.0)
+    assert samples.warmup_s == pytest.approx([60.0])
+    assert samples.samples_s == pytest.approx([59.0])
+
+
 def test_the_machine_is_put_in_order_before_each_step_outside_the_clock(clock: Clock) -> None:
     workload, _ = sample(clock, [1e-4], budget_s=0.02)
     assert workload.calls == ["before", "step"] * (len(workload.calls) // 2)
