@@ -53,7 +53,7 @@ def _backend(summary: str, module: str, name: str, least_ranks: int = 1) -> Back
 
 KERNEL = Kernel(
     name="parallel_training",
-    version=1,
+    version=2,
     summary="a training step of one network, divided over the ranks by data, layers, units or both",
     parameters=ParallelTrainingParameters,
     backends={
