@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator
 from statistics import median
@@ -36,29 +37,37 @@ def feed(reader: Reader, steps: int, comm: Any, generator: Any) -> Fed:
     That kernel is known by its name alone, and by the ``strains`` and ``targets`` that its workload trains on. Its
     quickest backend trains: a slower step would flatter the reader.
 
-    The first step warms up and is not counted, nor is what fills a cache. Batches smaller than the others are left out.
-    Copying a batch to where the step takes it from counts as waiting. All ranks call this together.
+    They are the first of an epoch and, where they are more, of those that follow, so that what a reader does before its
+    first batch counts. An epoch before, of which one batch is trained on, warms up and fills caches, and does not.
+    Batches smaller than the others are left out. Copying a batch to where the step takes it from counts as waiting. All
+    ranks call this together.
     """
     kernel, samples = registry.load("mtl_step"), reader.options.batch * comm.size
     parameters = parse_parameters(kernel, {"batch": samples, "records": samples, "shards": 1})
     training: Any = kernel.prepare("fused", parameters, comm)
     fed = Fed([], [])
-    batches = _endless(reader, generator)
-    for _ in range(steps + 1):
-        start_s = time.perf_counter()
-        values = next(batches)
+
+    def take(values: torch.Tensor) -> None:
         training.strains.copy_(values[:, :FEATURES])
         training.targets.copy_(values[:, FEATURES:])
+
+    for index, values in enumerate(_epoch(reader, generator)):
+        if index == 0:
+            take(values)
+            training.step()
+    batches = itertools.chain.from_iterable(_epoch(reader, generator) for _ in itertools.repeat(None))
+    for _ in range(steps):
+        start_s = time.perf_counter()
+        take(next(batches))
         fetched_s = time.perf_counter()
         training.step()
         fed.waiting_s.append(fetched_s - start_s)
         fed.training_s.append(time.perf_counter() - fetched_s)
     training.close()
-    return Fed(fed.waiting_s[1:], fed.training_s[1:])
+    return fed
 
 
-def _endless(reader: Reader, generator: Any) -> Iterator[torch.Tensor]:
+def _epoch(reader: Reader, generator: Any) -> Iterator[torch.Tensor]:
     size = reader.options.batch
-    while True:
-        order = shuffle(reader.share.records, size, generator)
-        yield from (batch for batch in reader.batches(order) if len(batch) == size)
+    order = shuffle(reader.share.records, size, generator)
+    return (batch for batch in reader.batches(order) if len(batch) == size)
