@@ -70,16 +70,22 @@ class Dataset:
         return offset, 1 / np.concatenate([statistics.deviation, high - low])
 
     def verify_checksums(self, progress: Callable[[int, int], None] | None = None) -> None:
-        """Read every file and compare its SHA-256; raises `InputError`. ``progress`` is told (files done, of all)."""
+        """Read every file and compare its SHA-256; raises `InputError`, a line for each damaged file.
+
+        ``progress`` is told (files done, of all).
+        """
         entries = [self.manifest.statistics, *self.manifest.shards]
+        damages = []
         for done, entry in enumerate(entries, start=1):
             path = self.folder / entry.name
             with path.open("rb") as file:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
             if found != entry.sha256:
-                raise InputError(f"{path}: SHA-256 {found[:12]}..., its manifest says {entry.sha256[:12]}...: damaged")
+                damages.append(f"{path}: SHA-256 {found[:12]}..., its manifest says {entry.sha256[:12]}...: damaged")
             if progress:
                 progress(done, len(entries))
+        if damages:
+            raise InputError("\n".join(damages))
 
 
 def read_shard(path: Path, start: int = 0, count: int = -1, form: Form = "binary") -> Floats:

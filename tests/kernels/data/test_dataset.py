@@ -30,10 +30,11 @@ def test_statistics_are_those_of_all_records(folder):
 
 def test_checksums_find_a_changed_byte(folder):
     open_dataset(folder).verify_checksums()
-    path = folder / "shard-00003.bin"
-    content = bytearray(path.read_bytes())
-    content[1000] ^= 1
-    path.write_bytes(content)
+    for name in ("shard-00001.bin", "shard-00003.bin"):
+        path = folder / name
+        content = bytearray(path.read_bytes())
+        content[1000] ^= 1
+        path.write_bytes(content)
     dataset = open_dataset(folder)
-    with pytest.raises(InputError, match=r"shard-00003\.bin: SHA-256"):
+    with pytest.raises(InputError, match=r"shard-00001\.bin: SHA-256 .*: damaged\n.*shard-00003\.bin: SHA-256 "):
         dataset.verify_checksums()
