@@ -1,8 +1,8 @@
 """What the stages of a pipeline wait when all take exactly equally long, beside the formula.
 
-    mpiexec -n 2 python benchmarks/pipeline_bubble.py [--micro-batches 2,4,8,16] [--forward-ms 5] [--steps 8]
+    mpiexec -n 2 python benchmarks/pipeline_bubble.py [--micro-batches 2,4,8,16] [--forward-ms 10] [--steps 12]
 
-A stage for each rank, each on a core of its own: its computing is real, then it sleeps until 5 ms are over forward and
+A stage for each rank, each on a core of its own: its computing is real, then it sleeps until 10 ms are over forward and
 twice as long back, so that neither the machine's other work nor the other stages make it longer. What is left over
 (K-1)/(M+K-1), for K stages and M micro-batches, is the pipeline's own: messages and waking up. Prints a Markdown table
 of the kernel's own figures; the exit code is 1 where the median bubble is more than a tenth over the formula's.
@@ -78,8 +78,8 @@ def lasting(action: Callable[..., Any], lasts_s: float) -> Callable[..., Any]:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--micro-batches", type=lambda text: list(map(int, text.split(","))), default=[2, 4, 8, 16])
-    parser.add_argument("--forward-ms", type=float, default=5.0)
-    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--forward-ms", type=float, default=10.0)
+    parser.add_argument("--steps", type=int, default=12)
     return parser.parse_args()
 
 

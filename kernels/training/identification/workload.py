@@ -112,11 +112,13 @@ class NetworkIdentification(Identification):
         """Also the validation loss, and seconds and epochs until the loss was low enough."""
         history = self.trainer.history
         seconds = history.seconds_to(self.parameters.target_loss)
+        test_loss, *rest = super().figures(step_s)
         return [
-            *super().figures(step_s),
+            test_loss,
             Figure(name="validation loss", value=history.validation[-1], better="lower"),
             Figure(name="epochs", value=len(history.validation)),
             Figure(name="time to loss", value=seconds if math.isfinite(seconds) else "never", unit="s", better="lower"),
+            *rest,
         ]
 
     def work(self) -> Work:

@@ -209,5 +209,5 @@ class Hybrid(Grid):
     """A grid of ``stages`` pipeline stages and as many replicas as the ranks allow."""
 
     def count_stages(self) -> int:
-        """As asked for, on as many ranks as that at least."""
-        return min(self.parameters.stages, self.comm.size)
+        """As asked for; one rank alone is one stage."""
+        return self.parameters.stages if self.comm.size > 1 else 1

@@ -173,7 +173,7 @@ class Pipeline:
 
     def _backward(self, index: int, arrived: Tensor | None) -> None:
         gradient = self.stage.backward(index, arrived)
-        if self._gradients and self._before is not None:
+        if self._before is not None and gradient is not None:
             self._send(gradient, self._before)
 
     def _send(self, values: Tensor, rank: int) -> None:

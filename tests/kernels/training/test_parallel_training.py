@@ -155,6 +155,12 @@ def check_real_waiting_is_a_bubble(comm: MPI.Comm) -> None:
     workload.close()
 
 
+def check_stages_that_ranks_cannot_take_are_refused(comm: MPI.Comm) -> None:
+    """Neither more than there are nor a number that leaves ranks over."""
+    with pytest.raises(InputError, match=f"{comm.size + 1} stages of 8 blocks on {comm.size} ranks"):
+        prepare("hybrid", comm, blocks=8, stages=comm.size + 1)
+
+
 def lasting(action: Callable[..., Any], lasts_s: float) -> Callable[..., Any]:
     """The action, which ends when its time is over and not before; asleep, so that it wants no core."""
 
@@ -231,3 +237,4 @@ if __name__ == "__main__":
         check_real_waiting_is_a_bubble(comm)
         check_local_classifiers_count(comm)
         check_the_gap_of_local_is_told(comm)
+        check_stages_that_ranks_cannot_take_are_refused(comm)
