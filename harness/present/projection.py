@@ -33,8 +33,9 @@ def render_projections(
         cells = [_measured_cells(row) for row in measured]
         parts.append(render.rows(cells, format_, title="at measured points"))
     for topology, group in groupby(projections, key=attrgetter("topology")):
-        title = f"{topology}: {TOPOLOGIES[topology].summary}"
-        parts.append(_render_topology(list(group), title))
+        rows = list(group)
+        size = units.size(round(rows[0].message_bytes))
+        parts.append(_render_topology(rows, f"{topology}: {TOPOLOGIES[topology].summary}; messages of {size}"))
     parts.append(
         "Computed from a model, not measured. Intervals hold what launches scatter, not what the model leaves out; "
         f"* is the fastest algorithm. Adding nodes pays as long as twice as many do at least {PAYING_GAIN} times as "

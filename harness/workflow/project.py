@@ -93,7 +93,7 @@ def _measure_links(
     others = sorted({row.backend for row in usable} - {exchange})
     counted = projection_view.describe_exchange(exchange, others)
     try:
-        return allreduces, measure_links(allreduces, given, TOPOLOGIES["fully_connected"]), counted
+        return allreduces, measure_links(allreduces, given, TOPOLOGIES["fully_connected"], exchange), counted
     except InputError as error:
         raise InputError(f"{error}; {counted}") from error
 

@@ -47,8 +47,11 @@ class MeasuredLinks(Struct, frozen=True, kw_only=True):
     sources: list[str]
 
 
-def measure_links(rows: Sequence[TableRow], given: GivenLinks, topology: Topology) -> MeasuredLinks:
+def measure_links(rows: Sequence[TableRow], given: GivenLinks, topology: Topology, exchange: str = "") -> MeasuredLinks:
     """Fit what is not given to the allreduces among ``rows``; raises `InputError` where they do not suffice.
+
+    ``exchange`` is the backend that did them. A library's algorithm is told from the times, as the one that explains
+    them best; ours is what the backend is called.
 
     The addition of received bytes grows with the message as its transfer does, so a sweep cannot tell gamma from beta:
     unless gamma is given, beta holds both.
@@ -64,7 +67,8 @@ def measure_links(rows: Sequence[TableRow], given: GivenLinks, topology: Topolog
             f"{_FEWEST_POINTS}: scalemark sweep allreduce --ranks-per-node 2 --set message_bytes=8,65536,16777216; or "
             "give --alpha-s and --beta-s-per-byte"
         )
-    algorithm = _best(points, known, wanted, topology)
+    own = exchange.replace("-", "_")
+    algorithm = own if own in _LIBRARY else _best(points, known, wanted, topology)
     times_s = np.array([fitting.centre_s(row.launch_median_s) for row in points])
     found, residual = _fit(points, known, wanted, topology, algorithm, times_s)
     drawn, _ = _fit(

@@ -33,6 +33,18 @@ def test_the_algorithm_that_a_library_uses_is_recognised(plant, algorithm):
     assert found.links.node_alpha_s == pytest.approx(2e-6, rel=0.05)
 
 
+def test_what_our_own_algorithms_did_is_known_where_times_cannot_tell(plant):
+    """On two ranks a ring sends two messages where recursive doubling sends one as long as both."""
+    links = np.array([0, 0, 2e-6, 2.5e-10, 0, 0])
+    rows = []
+    for size in (8.0, 65536.0, 16777216.0):
+        times_s = {2: count_terms("ring", CONNECTED, 1, 2, size) @ links}
+        rows += plant(times_s, kernel="allreduce", parameters={"message_bytes": size}, effect=0.01)
+    found = measure_links(rows, GivenLinks(), CONNECTED, exchange="ring")
+    assert found.algorithm == "ring"
+    assert found.links.node_alpha_s == pytest.approx(2e-6, rel=0.05)
+
+
 def test_what_is_given_is_kept_and_only_the_rest_is_fitted(plant_sizes):
     given = GivenLinks(alpha_s=1e-6, beta_s_per_byte=1e-10, node_alpha_s=5e-7)
     found = measure_links(plant_sizes(5e-7, 2.5e-10), given, CONNECTED).links
