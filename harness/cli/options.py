@@ -79,6 +79,10 @@ def parse_settings(context: click.Context, parameter: click.Parameter, values: t
         name, equals, text = value.partition("=")
         if not (name and equals):
             raise click.BadParameter(f"found {value!r}; right would be NAME=VALUE", context, parameter)
+        if name in settings:
+            raise click.BadParameter(
+                f"found {name!r} twice; right would be {name}=A,B to take both", context, parameter
+            )
         settings[name] = text.split(",") if "," in text else text
     return settings
 

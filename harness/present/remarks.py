@@ -65,7 +65,8 @@ def headlines(rows: Sequence[TableRow]) -> list[str]:
     most = max((row.ranks for row in rows if row.base_case_id not in (None, row.case_id)), default=0)
     efficiencies = defaultdict(list)
     for row in rows:
-        if row.ranks == most and row.efficiency is not None:
+        # what was measured on one number of ranks alone is its own base
+        if row.ranks == most and row.efficiency is not None and row.base_case_id != row.case_id:
             efficiencies[row.backend].append(row.efficiency)
     if efficiencies:
         told = [f"{name} {units.percent(median(found))}" for name, found in efficiencies.items()]
@@ -133,10 +134,12 @@ def _beyond_bounds(rows: Sequence[TableRow]) -> list[str]:
     for row in rows:
         if row.beats_bound and row.bound:
             found[row.bound].append(row)
+    # ranks of a node may share memory instead
+    shorter = "or nothing was sent as a message, "
     return [
         f"faster than the limit of {bound} allows: most likely the machine was busy when it was calibrated "
-        f"(`scalemark run calibrate` does so anew), or it has changed since, or the kernel counts its work wrongly: "
-        f"{names.some(cases)}"
+        f"(`scalemark run calibrate` does so anew), or it has changed since, {shorter * bound.startswith('network')}"
+        f"or the kernel counts its work wrongly: {names.some(cases)}"
         for bound, cases in found.items()
     ]
 

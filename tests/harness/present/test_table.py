@@ -101,10 +101,12 @@ def test_text_shows_scaling_and_the_fastest_backend(make_row, draw):
         make_row(2, peer_speedup=14.0, speedup=1.5, efficiency=0.75, base_case_id=base),
         make_row(1, "slow", peer_speedup=1.0, speedup=1.0, efficiency=1.0, base_case_id=base_slow),
         make_row(2, "slow", peer_speedup=1.0, speedup=1.8, efficiency=0.9, base_case_id=base_slow),
+        # on two ranks alone, so its own base
+        make_row(2, "pair", speedup=1.0, efficiency=1.0, base_case_id="invented.pair.n1r2t1.0"),
     )
     assert "invented  strong scaling  sweep trial" in text
     assert "fastest: fast at 2 of 2 points" in text
-    assert "efficiency at 2 ranks: fast 75 %, slow 90 %" in text
+    assert "efficiency at 2 ranks: fast 75 %, slow 90 %\n" in text
     first, second = [line for line in text.splitlines() if "12.3 µs" in line][:2]
     assert "base" in first
     assert "15.2×" in first
