@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,8 +19,8 @@ _MARKERS = ("o", "s", "^", "D", "v", "P")
 _DASHES = {"ideal": (0, (5, 4)), "law": (0, (1, 2)), "bound": (0, (8, 3, 2, 3)), "segment": "-"}
 _NAMES = {"ideal": "ideal", "law": "fitted law", "bound": "bound", "segment": "level"}
 _NEUTRAL = "#5c6675"
-# of a legend beside one another
-_ENTRIES = 4
+# of a legend beside one another; letters of its font in a line, and those whose room a line's sample and a gap take
+_ENTRIES, _LETTERS, _SAMPLE = 4, 70, 10
 # inches: one column of a two-column page, and a row of a plot that has one a case
 _WIDTH, _HEIGHT, _WIDE, _ROW = 3.5, 2.5, 7.0, 0.17
 _SETTINGS: dict[Any, Any] = {
@@ -70,7 +71,9 @@ def _figure(plot: Plot, section: Section) -> Any:
     handles, labels = axes.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
     if unique and not plot.is_wide:
-        figure.legend(unique.values(), unique.keys(), loc="outside lower center", ncols=min(len(unique), _ENTRIES))
+        columns = max(1, min(len(unique), _ENTRIES, _LETTERS // (max(map(len, unique)) + _SAMPLE)))
+        figure.legend(unique.values(), unique.keys(), loc="outside lower center", ncols=columns)
+        figure.set_figheight(_HEIGHT + _ROW * (math.ceil(len(unique) / columns) - 1))
     return figure
 
 
