@@ -65,7 +65,7 @@ def karp_flatt(speedup: float | None, ranks: float) -> float | None:
 
 def with_peers(rows: Sequence[TableRow]) -> list[TableRow]:
     """The ratio of the slowest backend's time to each row's, where several backends did the same."""
-    peers: dict[tuple[str, ...], list[float]] = defaultdict(list)
+    peers: dict[tuple[object, ...], list[float]] = defaultdict(list)
     for row in rows:
         if row.counts and row.median_s:
             peers[_peer_key(row)].append(row.median_s)
@@ -77,6 +77,11 @@ def with_peers(rows: Sequence[TableRow]) -> list[TableRow]:
     ]
 
 
-def _peer_key(row: TableRow) -> tuple[str, ...]:
-    """Kernel, stack, synchronisation, and of the case's id what follows the backend: scale, device and parameters."""
-    return row.kernel, row.stack, row.synchronisation, row.case_id.removeprefix(f"{row.kernel}.{row.backend}.")
+def _peer_key(row: TableRow) -> tuple[object, ...]:
+    """Kernel, stack, synchronisation, and of the case's id what follows the backend: scale, device and parameters.
+
+    Also what was worked on: who is done sooner because they trained on less is not the fastest.
+    """
+    case = row.case_id.removeprefix(f"{row.kernel}.{row.backend}.")
+    worked = (row.work.item, row.work.items) if row.work else None
+    return row.kernel, row.stack, row.synchronisation, case, worked

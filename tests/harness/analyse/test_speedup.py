@@ -79,6 +79,17 @@ def test_peers_are_compared_at_the_same_parameters_and_scale(rows_of, make_case,
     assert rows["fast", 2, "bare"].peer_speedup is None
 
 
+def test_who_worked_on_less_is_no_peer(rows_of, make_case, make_record):
+    works = {"whole": 100, "other": 100, "half": 50}
+    rows = rows_of(
+        [
+            make_record(make_case(1, name), [items / 10], work=Work(items=items, item="sample"))
+            for name, items in works.items()
+        ]
+    )
+    assert [rows[name, 1, "bare"].peer_speedup for name in works] == [pytest.approx(1), pytest.approx(1), None]
+
+
 @given(serial=st.floats(0.01, 0.99), ranks=st.integers(2, 4096))
 def test_the_serial_fraction_is_that_of_amdahls_law(rows_of, make_case, make_record, serial, ranks):
     rows = rows_of([make_record(make_case(count), [serial + (1 - serial) / count]) for count in (1, ranks)])
