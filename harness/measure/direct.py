@@ -11,6 +11,7 @@ import argparse
 import hashlib
 import os
 import sys
+import time
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,6 +29,8 @@ from kernels import registry
 from kernels.api import InputError, parse_parameters
 
 BAD_ANSWER, BAD_QUESTION = 1, 2
+# that a launcher gets to pass on what a rank said before it ends all
+_FORWARDING_S = 0.5
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,8 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         code = BAD_QUESTION if isinstance(error, InputError) else BAD_ANSWER
         if comm.size > 1:
-            # other ranks wait in a collective, for ever
+            # other ranks wait in a collective, for ever; the launcher ends with them and forwards nothing any more
             sys.stderr.flush()
+            time.sleep(_FORWARDING_S)
             comm.Abort(code)
         return code
 
