@@ -112,6 +112,8 @@ def cluster(session: nox.Session) -> None:
             # faults are mostly waited for: time in which the machine builds
             if not session.posargs:
                 session.run(*pytest, *map(str, WITHOUT_IMAGES))
+        # puts nodes back into service that Slurm took out over a job whose processes did not end in time
+        session.run(str(scripts / "start-slurm.sh"), "4", "2", external=True)
         # named, or pytest would collect thousands to leave all but these out
         others = [path for path in sorted(ROOT.glob("tests/**/test_*.py")) if "mark.cluster" in path.read_text()]
         session.run(*pytest, *(session.posargs or [str(path) for path in others if path not in WITHOUT_IMAGES]))
