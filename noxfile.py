@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import nox
-from nox.command import CommandFailed
 
 nox.needs_version = ">=2025.2"
 nox.options.default_venv_backend = "none"
@@ -78,12 +77,7 @@ def tests(session: nox.Session) -> None:
         return
     # tests start more ranks than there are cores: those that wait give way
     env = {"OMP_NUM_THREADS": "1", "MPIR_CVAR_POLLS_BEFORE_YIELD": "1"}
-    try:
-        session.run(*pytest, "--numprocesses=2", "--dist=loadfile", *(f"--ignore={path}" for path in ALONE), env=env)
-    except CommandFailed:
-        # with more ranks than cores and two files at a time what ranks wait for can come too late
-        session.warn("what failed beside other tests counts if it fails alone too")
-        session.run(*pytest, "--last-failed", "--last-failed-no-failures=none", env=env)
+    session.run(*pytest, "--numprocesses=2", "--dist=loadfile", *(f"--ignore={path}" for path in ALONE), env=env)
     session.run(*pytest, *map(str, ALONE))
 
 

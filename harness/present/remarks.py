@@ -134,11 +134,14 @@ def _beyond_bounds(rows: Sequence[TableRow]) -> list[str]:
     for row in rows:
         if row.beats_bound and row.bound:
             found[row.bound].append(row)
-    # ranks of a node may share memory instead
-    shorter = "or nothing was sent as a message, "
+
+    def without_messages(bound: str) -> str:
+        """Ranks of a node may share memory instead."""
+        return "or nothing was sent as a message, " if bound.startswith("network") else ""
+
     return [
         f"faster than the limit of {bound} allows: most likely the machine was busy when it was calibrated "
-        f"(`scalemark run calibrate` does so anew), or it has changed since, {shorter * bound.startswith('network')}"
+        f"(`scalemark run calibrate` does so anew), or it has changed since, {without_messages(bound)}"
         f"or the kernel counts its work wrongly: {names.some(cases)}"
         for bound, cases in found.items()
     ]

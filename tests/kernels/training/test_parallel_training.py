@@ -151,14 +151,15 @@ def check_real_waiting_is_a_bubble(comm: MPI.Comm) -> None:
         workload.step()
     figures = {figure.name: float(figure.value) for figure in workload.figures(1.0)}
     for figure in ("bubble_quickest", "bubble_calibrated"):
-        assert 0.5 * figures["bubble_expected"] < figures[figure] < 1
+        assert 0.9 * figures["bubble_expected"] < figures[figure] < 1
     workload.close()
 
 
 def check_stages_that_ranks_cannot_take_are_refused(comm: MPI.Comm) -> None:
     """Neither more than there are nor a number that leaves ranks over."""
-    with pytest.raises(InputError, match=f"{comm.size + 1} stages of 8 blocks on {comm.size} ranks"):
-        prepare("hybrid", comm, blocks=8, stages=comm.size + 1)
+    for stages in {comm.size + 1, max(3, comm.size - 1)}:
+        with pytest.raises(InputError, match=f"{stages} stages of 8 blocks on {comm.size} ranks"):
+            prepare("hybrid", comm, blocks=8, stages=stages)
 
 
 def lasting(action: Callable[..., Any], lasts_s: float) -> Callable[..., Any]:
